@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.cases import cases
 from tests.strategies import json_values
-from zerogravity.core.headline import MAX_LINE, newest_question
+from zerogravity.core.headline import MAX_LINE, context, newest_question, newest_result
 from zerogravity.core.turn import Target, Turn
 from zerogravity.wire import jsonio
 
@@ -85,6 +85,42 @@ def test_what_was_asked(make_turn: Callable[..., Turn], contents: list[Any], tex
     assert newest_question(make_turn(google_request={"contents": contents})) == text
 
 
+@pytest.mark.parametrize(
+    ("contents", "found"),
+    [
+        ([], False),
+        ([user("fix the build")], False),
+        ([user("fix the build"), MODEL, RESULT], True),
+        ([user(LS), MODEL, RUNTIME_RESULT], True),
+        ([user("fix the build"), MODEL, RESULT, user(ENVIRONMENT)], True),
+        ([user("fix the build"), MODEL, RESULT, MODEL], True),
+        ([user("fix the build"), MODEL, RESULT, user("and now?")], False),
+        ([user("fix the build"), MODEL, {"role": "user", "parts": [*RESULT["parts"], {"text": "stop"}]}], False),
+    ],
+)
+def test_a_result_that_is_newer_than_the_user(make_turn: Callable[..., Turn], contents: list[Any], found: bool) -> None:
+    wanted = RESULT["parts"][0]["functionResponse"] if found else None
+    assert newest_result(make_turn(google_request={"contents": contents})) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (f"{SYSTEM}\nfix the build\n{SYSTEM}", ["system-reminder", "system-reminder"]),
+        (f"{ENVIRONMENT}\n\nfix the build", ["environment_context"]),
+        (META, ["ADDITIONAL_METADATA"]),
+        ("<system-reminder>\nfix the build", []),
+        ("fix the build", []),
+    ],
+)
+def test_blocks_that_programs_add(text: str, names: list[str]) -> None:
+    found = list(context(text))
+    assert [name for name, _, _ in found] == names
+    assert all(
+        text[start:end].startswith(f"<{name}>") and text[:end].endswith(f"</{name}>") for name, start, end in found
+    )
+
+
 def test_a_retry_of_the_runtime_asks_the_same_again(make_turn: Callable[..., Turn]) -> None:
     generate = {"contents": [user(LS), MODEL, user(ERROR)]}
     assert newest_question(make_turn(google_request=generate, surface="passive")) == "fix the build"
@@ -110,7 +146,9 @@ def test_any_request(value: Any) -> None:
         {"contents": [{"parts": value}]},
         {"contents": [{"parts": [{"text": value}]}]},
     ):
-        text = newest_question(Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), generate))
+        turn = Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), generate)
+        newest_result(turn)
+        text = newest_question(turn)
         assert len(text) <= MAX_LINE
         assert "\n" not in text
 

@@ -94,7 +94,17 @@ def test_after_calls_the_client_is_at_work_until_it_brings_results(
 def test_tool_results_are_not_expected_for_ever(scene):
     channel = tool_turn(scene)
     scene.advance(summary.TOOLS_NS / 1e9)
-    assert state(scene, channel)[0] == "done"
+    assert state(scene, channel) == ("no result came", 5 + summary.TOOLS_NS / 1e9)
+    assert state(scene, channel, ("call_1",))[0] == "done"  # it came late
+    assert state(scene, channel, None)[0] == "done"
+    assert state(scene, tool_turn(scene, "gemini"))[0] == "done"  # its client could not name the call
+
+
+def test_a_client_that_went_on_without_the_result_brings_none(scene):
+    channel = tool_turn(scene)
+    assert state(scene, channel, (channel.id,)) == ("no result came", 5)
+    assert state(scene, channel, (channel.id, "call_1")) == ("done", 5)
+    assert state(scene, channel, ("turn_other",)) == ("tool wait", 5)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +124,42 @@ def test_tool_results_are_not_expected_for_ever(scene):
 def test_the_question_of_a_turn(scene, generate, text):
     channel = scene.store.open(scene.turn(google_request=generate)).channel
     assert summary.row(channel, 0)["question"] == text
+
+
+ASKED = {"role": "user", "parts": [{"text": "fix it"}]}
+CALLED = {"role": "model", "parts": [{"functionCall": {"name": "sh", "args": {}}}]}
+REMINDER = {"text": "<system-reminder>\nx\n</system-reminder>"}
+
+
+def result(response, *more):
+    return {"role": "user", "parts": [{"functionResponse": {"name": "sh", "response": response}}, *more]}
+
+
+@pytest.mark.parametrize(
+    ("contents", "label"),
+    [
+        ([ASKED], "fix it"),
+        ([ASKED, CALLED, result({"output": "12 files\nmore"})], "shell → 12 files"),
+        ([ASKED, CALLED, result({"output": '{"output": "\\n  12 files"}'})], "shell → 12 files"),
+        ([ASKED, CALLED, result({"output": "", "exit_code": 1})], "shell → exit code 1"),
+        ([ASKED, CALLED, result({"output": ""})], "shell → no output"),
+        ([ASKED, CALLED, result({"output": "x"}), ASKED], "fix it"),
+        ([ASKED, CALLED, result({"output": "x"}, {"text": "no, that"})], "no, that"),
+        ([ASKED, CALLED, result({"output": "x"}, REMINDER)], "shell → x"),
+        ([ASKED, CALLED, result({"output": "key AIzaSyA-0123456789abcdefghijklmno"})], "shell → key [redacted]"),
+        ([ASKED, CALLED, result({"output": "w" * 9000})], "shell → " + "w" * (summary.PREVIEW - 9) + "…"),
+    ],
+)
+def test_a_row_is_labelled_with_what_its_turn_goes_on_from(scene, contents, label):
+    turn = scene.turn(google_request={"contents": contents}, tool_names={"sh": "shell"})
+    channel = scene.store.open(turn).channel
+    assert summary.row(channel, 0)["label"] == label
+    assert summary.stored_row(summary.summary(channel))["label"] == label
+    assert summary.row(channel, 0)["question"] in ("fix it", "no, that")
+
+
+def test_an_older_trace_is_labelled_with_its_question():
+    assert summary.stored_row({"previews": {"user": "fix it"}})["label"] == "fix it"
 
 
 def test_the_question_is_extracted_once(scene, monkeypatch):

@@ -1,5 +1,6 @@
 """A turn → what its user asked, in one line: their newest text, without the text that tools add.
-If nothing is left of any text, the newest one is shown unchanged.
+If nothing is left of any text, the newest one is shown unchanged. And the result that it goes on
+from, if that is newer.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ def newest_question(turn: Turn) -> str:
         if found := " ".join(filter(None, (_bare(text, turn) for text in texts))):
             return _line(found)
     return _line(newest)
+
+
+def newest_result(turn: Turn) -> dict[str, object] | None:
+    """The functionResponse that the turn goes on from; None where its user has spoken since, or there is none."""
+    for content in reversed(narrow.objects(turn.google_request.get("contents"))):
+        parts = narrow.objects(content.get("parts"))
+        said = [narrow.text(part.get("text"))[:MAX_TEXT] for part in parts if not part.get("thought")]
+        if content.get("role") != "model" and any(_bare(text, turn) for text in said):
+            return None
+        for part in reversed(parts):
+            if (result := narrow.an_object(part.get("functionResponse"))) is not None:
+                return result
+    return None
 
 
 def _user_texts(contents: object) -> Iterator[list[str]]:

@@ -15,10 +15,10 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, Failed
 from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Media, Message, Reasoning
-from zerogravity.core.headline import newest_question
+from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, moments, notes, prices
+from zerogravity.observe import digest, moments, notes, prices, tool_results
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
@@ -28,6 +28,7 @@ FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin an
 PREVIEW = 200
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
+NO_RESULT = "no result came"  # not final: it may still come
 FINAL = frozenset({"done", "failed"})
 
 WAITING = (
@@ -75,6 +76,7 @@ def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, o
         "called": [turn.client_name(call.name) for call in state.function_calls],
         "previews": {
             "user": question(channel),
+            "label": label(channel),
             "text": preview(state.text),
             "thinking": preview(state.thinking),
         },
@@ -112,7 +114,26 @@ def question(channel: CascadeChannel) -> str:
     return found
 
 
+def label(channel: CascadeChannel) -> str:
+    """What the turn goes on from: the user's words, or the first line of a tool's result if that is newer:
+    ``shell → 12 files``. Cached, too."""
+    found = _LABELS.get(channel)
+    if found is None:
+        result = newest_result(channel.turn)
+        found = _LABELS[channel] = (
+            question(channel) if result is None else preview(redact.text(_of(channel.turn, result)))
+        )
+    return found
+
+
+def _of(turn: Turn, result: Json) -> str:
+    output = tool_results.of_part(result)
+    line = output.first_line[: PREVIEW * 4] or ", ".join(output.facts) or "no output"
+    return f"{turn.client_name(text(result.get('name')))} → {line}"
+
+
 _QUESTIONS: WeakKeyDictionary[CascadeChannel, str] = WeakKeyDictionary()
+_LABELS: WeakKeyDictionary[CascadeChannel, str] = WeakKeyDictionary()
 
 
 def contents(turn: Turn) -> list[dict[str, object]]:
@@ -141,7 +162,7 @@ def row(
     surfaces: Surfaces = NONE,
     placed: Placement = NOWHERE,
 ) -> dict[str, object]:
-    """One row of a list of turns. ``answered``: ids of calls whose results have come back; None: not tracked."""
+    """One row of a list of turns. ``answered``: see ``activity``."""
     marks, origin, turn = channel.marks, channel.marks["received"], channel.turn
     state, since = activity(channel, now, answered, surfaces)
     first = marks.get("first_text", marks.get("first_call"))
@@ -158,6 +179,7 @@ def row(
         "run": turn.run,
         **placed.as_json(),
         "question": question(channel),
+        "label": label(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,
         "closed": channel.closed,
@@ -198,6 +220,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "run": text(info.get("run")),
         **{name: info.get(name, default) for name, default in NOWHERE.as_json().items()},
         "question": text(previews.get("user")),
+        "label": text(previews.get("label")) or text(previews.get("user")),
         "state": ("failed" if failure else "done") if closed else "lost",
         "state_ms": 0.0,
         "closed": True,
@@ -224,13 +247,14 @@ def stored_row(info: Json) -> dict[str, object]:
 def activity(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
 ) -> tuple[str, int]:
-    """What a turn is doing now, in words, and since when (ns)."""
+    """What a turn is doing now, in words, and since when (ns). ``answered``: ids of calls whose results have come back,
+    and of turns that others go on from; None: not tracked."""
     marks, answer = channel.marks, channel.state.items
     if channel.closed:
         done = marks["done"]
-        recent = channel.termination is Termination.TOOL and now - done < TOOLS_NS
-        if recent and _unanswered(channel, answered, surfaces):
-            return "tool wait", done
+        if channel.termination is Termination.TOOL and _unanswered(channel, answered, surfaces):
+            given_up = now - done >= TOOLS_NS or channel.id in (answered or ())
+            return (NO_RESULT if given_up else "tool wait"), done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
     if newest is not None and now - newest > STALL_NS:

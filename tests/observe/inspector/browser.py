@@ -105,6 +105,10 @@ class Browser:
         )
         return await self._do("POST", "/execute/async", {"script": asking, "args": list(arguments)})
 
+    async def timed(self, script: str, *arguments: Any) -> Any:
+        """What ``script`` hands to the function that is its last argument."""
+        return await self._do("POST", "/execute/async", {"script": SHORT + script, "args": list(arguments)})
+
     async def text(self, selector: str) -> str:
         return await self.run("return $(arguments[0])?.innerText ?? ''", selector)
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import evict
+from zerogravity import redact
 from zerogravity.core.events import InlineData
 from zerogravity.observe.inspector import following
 from zerogravity.observe.inspector.following import Growth
@@ -62,14 +63,11 @@ def test_a_secret_in_several_pieces_is_masked_when_it_is_whole(scene):
     assert shown == {0: "the key is [redacted] and so on"}
 
 
-@given(
-    st.lists(
-        st.sampled_from(["word ", "x" * 700 + " ", KEY + " ", " ", "\n", "password: hunter22a ", "日本 "]), max_size=60
-    )
-)
-def test_what_is_shown_in_the_end_is_what_the_redactor_leaves(pieces):
-    from zerogravity import redact
+PIECES = ("word ", "x" * 700 + " ", KEY + " ", " ", "\n", "password: hunter22a ", "日本 ")
 
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60))
+def test_what_is_shown_in_the_end_is_what_the_redactor_leaves(pieces):
     item, shown = following._Text(), ""  # pyright: ignore[reportPrivateUsage]
     for n in range(len(pieces)):
         if (change := item.take(pieces[: n + 1])) is not None:

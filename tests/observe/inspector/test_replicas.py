@@ -35,6 +35,15 @@ async def test_one_thread_makes_them_all_and_keeps_them(scene, replicas):
     assert replicas.bytes == sum(copy.size for copy, _ in seen)
 
 
+async def test_what_is_slow_to_load_is_loaded_ahead_once(scene, replicas, monkeypatch):
+    threads: list[str] = []
+    monkeypatch.setattr(module.blocks, "load", lambda: threads.append(threading.current_thread().name))
+    replicas.prepare()
+    replicas.prepare()
+    await replicas.look(scene.whole(), lambda copy: copy)
+    assert [name.startswith("zerogravity-inspector") for name in threads] == [True]
+
+
 async def test_the_last_ones_are_kept(scene, replicas, monkeypatch):
     monkeypatch.setattr(module, "MAX_REPLICAS", 2)
     channels = [scene.whole() for _ in range(3)]

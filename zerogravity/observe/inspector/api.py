@@ -106,6 +106,7 @@ class Inspector:
         return answers.to_page()
 
     async def _page(self, _: web.Request) -> web.Response:
+        self.replicas.prepare()
         return answers.file("index.html")
 
     async def _static(self, request: web.Request) -> web.Response:

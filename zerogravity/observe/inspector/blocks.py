@@ -31,6 +31,13 @@ _OLD = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newTe
 _FILE = re.compile(r"^# (AGENTS\.md) instructions|^Contents of .*?([\w.-]+\.md)\b", re.MULTILINE)
 
 
+def load() -> None:
+    """What is needed later, ahead of time: the packages take a while."""
+    prose("*a*")
+    for language in ("json", "bash", "python"):
+        highlight.code("1", language)
+
+
 # -- prose ---------------------------------------------------------------------------------------------------------
 
 
@@ -73,8 +80,8 @@ def _fenced(words: str) -> list[Json]:
 
 
 def _text(words: str) -> list[Json]:
-    words = words.strip("\n")
-    if not words.strip():
+    words = words.strip("\n").rstrip()
+    if not words:
         return []
     marked = markdown.nodes(words)
     return [{"kind": "text", "text": words, **({} if marked is None else {"marked": marked})}]
@@ -160,7 +167,7 @@ def _code(words: str, language: str, label: str = "") -> Json:
 def media(blob: Mapping[str, object]) -> Json:
     """``blob``: inlineData or fileData."""
     mime, data = text(blob.get("mimeType")), text(blob.get("data"))
-    size = len(data) * 3 // 4
+    size = len(data) * 3 // 4 - data[-2:].count("=")
     made: Json = {"kind": "media", "mime": mime, "size": size}
     if blob.get("fileUri"):
         made["uri"] = blob["fileUri"]

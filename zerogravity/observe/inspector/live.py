@@ -127,7 +127,10 @@ class LiveTurns:
                 await asyncio.sleep(0)
 
     def _look(self, channel: CascadeChannel, now: int) -> None:
-        placed = self._sessions.known(channel.id) != NOWHERE
+        at = self._sessions.known(channel.id)
+        placed = at != NOWHERE
+        if placed:
+            self._answered.goes_on(channel.id, at.previous)
         state = summary.activity(channel, now, self._answered.ids, self._surfaces)[0]
         mark = (channel.count, state, placed)
         if self._moving[channel.id] != mark:
@@ -167,7 +170,7 @@ class Feed:
 
 
 class Answered:
-    """``ids``: of all calls whose results are in one of the turns."""
+    """``ids``: of all calls whose results are in one of the turns, and of the turns that others go on from."""
 
     def __init__(self) -> None:
         self._by_turn: dict[str, frozenset[str]] = {}
@@ -180,6 +183,12 @@ class Answered:
     def add(self, turn: Turn) -> None:
         found = self._by_turn[turn.id] = _results(turn)
         self._counts.update(found)
+
+    def goes_on(self, turn_id: str, previous: str) -> None:
+        """Which turn it goes on from."""
+        if previous and previous not in self._by_turn[turn_id]:
+            self._by_turn[turn_id] |= {previous}
+            self._counts.update((previous,))
 
     def drop(self, turn_id: str) -> None:
         for call_id in self._by_turn.pop(turn_id, ()):

@@ -138,8 +138,8 @@ class Lane:
 
 
 def timeline(channel: CascadeChannel) -> Json:
-    """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, and
-    the gaps in which nothing came for more than two seconds."""
+    """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, the
+    gaps in which nothing came for more than two seconds, and when something came last."""
     origin = channel.marks["received"]
     lanes: dict[int, Lane] = {}
     gaps: list[tuple[float, float]] = []
@@ -154,7 +154,8 @@ def timeline(channel: CascadeChannel) -> Json:
             lane.last = at
             _add(record, at, lane)
     marks = {name: (at - origin) / 1e6 for name, at in channel.marks.items()}
-    return {"marks": marks, "lanes": [asdict(lane) for _, lane in sorted(lanes.items())], "gaps": gaps}
+    return {"marks": marks, "lanes": [asdict(lane) for _, lane in sorted(lanes.items())], "gaps": gaps,
+            "last": None if last is None else (last - origin) / 1e6}  # fmt: skip
 
 
 def _add(record: Record, at: float, lane: Lane) -> None:
@@ -286,12 +287,14 @@ def _whole(source: TurnSource, seq: int) -> Json:
 
 
 def messages(source: TurnSource, start: int, limit: int) -> Json:
-    """A page of the client's conversation. ``earlier``: how many of its rows the turn before had already."""
+    """A page of the client's conversation. ``earlier``: how many of its rows the turn before had already; a negative
+    ``start`` goes back no further than to those."""
     turn = source.channel.turn
     made = conversation(turn)
-    start = _place(start, len(made))
+    known = earlier(made, source.placed.fresh)
+    start = _place(start, len(made)) if start >= 0 else max(known, _place(start, len(made)))
     shown = rows(turn, made[start : start + limit])
-    return {"total": len(made), "earlier": earlier(made, source.placed.fresh), "from": start, "rows": shown}
+    return {"total": len(made), "earlier": known, "from": start, "rows": shown}
 
 
 def _place(start: int, total: int) -> int:

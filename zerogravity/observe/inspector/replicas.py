@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.observe.inspector import blocks
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Bodies
 from zerogravity.observe.sessions import Sessions
@@ -41,11 +42,18 @@ class Replicas:
         self._sessions = sessions or Sessions()
         self._kept: OrderedDict[str, tuple[CascadeChannel, Replica]] = OrderedDict()  # used by the thread only
         self._thread = ThreadPoolExecutor(1, "zerogravity-inspector")  # started by the first view
+        self._prepared = False
         self.bytes = 0
 
     async def look[T](self, channel: CascadeChannel, read: Callable[[Replica], T]) -> T:
         """``read`` of the turn's copy, brought up to date."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, channel, read)
+
+    def prepare(self) -> None:
+        """The page has been asked for: a view will follow."""
+        if not self._prepared:
+            self._prepared = True
+            self._thread.submit(blocks.load)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

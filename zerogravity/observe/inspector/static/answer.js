@@ -109,12 +109,17 @@ export function failure({ failure: fault }) {
       fault.retry_after !== null && ` · retry after ${fault.retry_after} s`));
 }
 
-/** Keeps the end of `box` in sight as long as it is in sight. */
+/** Keeps the end of `box` in sight until one scrolls up from it, and again when one has come back. */
 export class Sticky {
   constructor(box, { end = false } = {}) {
     this.box = box;
     this.end = end;
-    this.onscroll = () => { this.end = box.scrollTop > 0 && box.scrollTop + box.clientHeight >= box.scrollHeight - 40; };
+    this.top = 0;
+    this.onscroll = () => {
+      if (box.scrollTop + box.clientHeight >= box.scrollHeight - 40) this.end ||= box.scrollTop > 0;
+      else if (box.scrollTop < this.top) this.end = false;
+      this.top = box.scrollTop;
+    };
     box.addEventListener("scroll", this.onscroll, { passive: true });
     this.watching = new ResizeObserver(() => this.follow());
   }
@@ -136,7 +141,7 @@ export class Answer {
     this.end = h("div");
     this.thoughts = h("section", { hidden: true }, h("h2", {}, "thinking"), this.thinking.node);
     this.sticky = new Sticky(box);
-    add(box, h("div", { class: "bar" }, toggle()), this.sticky.watch(h("div", { class: "two" }, this.thoughts,
+    add(box, h("div", { class: "toolbar" }, toggle()), this.sticky.watch(h("div", { class: "two" }, this.thoughts,
       h("section", {}, h("h2", {}, "text and calls"), this.output.node, this.end))));
   }
 

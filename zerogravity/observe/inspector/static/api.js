@@ -37,7 +37,7 @@ function recall([kind, id, part = "turn", seq], { from = 0, limit = Infinity } =
     return { record: found[seq] ?? { seq, data: "", events: [] }, frames, first_frame: frames[0]?.n };
   }
   const rows = Array.isArray(found) ? found : part === "conversation" ? found.rows : null;
-  const at = rows && from < 0 ? Math.max(0, rows.length + from) : from;
+  const at = rows && from < 0 ? Math.max(found.earlier ?? 0, rows.length + from, 0) : from;
   return rows ? { ...found, total: rows.length, from: at, rows: rows.slice(at, at + limit) } : found;
 }
 

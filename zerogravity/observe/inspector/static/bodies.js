@@ -1,7 +1,7 @@
 // The four bodies of a turn: what the client sent, what the language server wanted to send, what was sent instead, and
-// what Google answered; and what differs between the second and the third.
+// what Google answered; what differs between the second and the third, and between the first and that of the turn before.
 
-import { get } from "./api.js";
+import { Gone, get } from "./api.js";
 import { difference } from "./diff.js";
 import { bytes, empty, fill, h } from "./dom.js";
 
@@ -38,6 +38,7 @@ export class Bodies {
       ? upstream.map(({ call, original, sent }) => [many && h("h2", {}, `call ${call}`), difference(original, sent)])
       : empty("No call of this turn was rewritten, or its bodies are no longer in memory."));
     views.set("client's request", () => whole(client));
+    if (this.previous) views.set("new since the turn before", () => this.news(client));
     upstream.forEach(({ call, original, sent }) => {
       const which = many ? ` (call ${call})` : "";
       views.set(`language server's request${which}`, () => whole(original));
@@ -49,6 +50,17 @@ export class Bodies {
     return views;
   }
 
+  /** The client's request against that of the turn before. */
+  news(client) {
+    const box = h("div", {}, empty("…"));
+    const named = h("p", { class: "dim" }, "the turn before: ", h("a", { href: `#${this.previous}/Bodies` }, this.previous));
+    get("turns", this.previous, "bodies").then(
+      ({ client_request: before }) => fill(box, named, before && client ? difference(before, client)
+        : empty("Not available: the request of one of the two turns is no longer kept.")),
+      (error) => (error instanceof Gone ? fill(box, named, empty("The turn before is no longer there.")) : this.failed(error)));
+    return box;
+  }
+
   /** Where a call went, and how. */
   line(call) {
     const found = this.lines?.find((line) => line.call === call);
@@ -56,6 +68,7 @@ export class Bodies {
   }
 
   draw(bodies) {
+    this.bodies = bodies;
     const views = this.views(bodies);
     const show = (name) => {
       this.shown = name;
@@ -68,6 +81,10 @@ export class Bodies {
 
   update(details, turn) {
     this.lines = details.upstream;
+    if (this.previous !== turn.previous) {
+      this.previous = turn.previous;
+      if (this.bodies) this.draw(this.bodies);
+    }
     const state = `${turn.calls} ${turn.closed}`;
     if (this.state !== undefined && this.state !== state) this.load();
     this.state = state;

@@ -35,8 +35,7 @@ export class Conversation {
     this.answer = new Items({ folded: true });
     this.end = h("div", { role: "status" });
     this.sticky = new Sticky(box, { end: true });
-    this.waiting = [];  // older rows that have come already, the newest last
-    fill(box, h("div", { class: "bar" }, this.fold, toggle()),
+    fill(box, h("div", { class: "toolbar" }, this.fold, toggle()),
       this.sticky.watch(h("div", {}, this.old, this.news, this.request, h("h2", {}, "answer"), this.answer.node, this.end)));
     this.load();
   }
@@ -44,12 +43,10 @@ export class Conversation {
   async load() {
     try {
       const page = await get("turns", this.id, "conversation", { from: -PAGE, limit: PAGE });
-      const earlier = Math.min(page.earlier, page.total);
-      this.from = Math.max(page.from, earlier);
-      this.known = earlier;
-      this.waiting = page.rows.slice(0, this.from - page.from);
-      fill(this.request, page.rows.slice(this.from - page.from).map(part));
-      this.news.hidden = !earlier;
+      this.from = page.from;
+      this.known = page.earlier;
+      fill(this.request, page.rows.map(part));
+      this.news.hidden = !page.earlier;
       this.told();
     } catch (error) { this.failed(error); }
   }
@@ -64,13 +61,8 @@ export class Conversation {
     if (this.busy) return;
     this.busy = true;
     try {
-      let rows = this.waiting;
-      this.waiting = [];
-      if (!rows.length) {
-        const at = Math.max(0, this.from - PAGE);
-        rows = (await get("turns", this.id, "conversation", { from: at, limit: this.from - at })).rows;
-      }
-      const above = this.from - rows.length;
+      const above = Math.max(0, this.from - PAGE);
+      const { rows } = await get("turns", this.id, "conversation", { from: above, limit: this.from - above });
       const recent = rows.filter((_, n) => above + n >= this.known);
       const bottom = this.box.scrollHeight - this.box.scrollTop;
       this.request.prepend(...recent.map(part));

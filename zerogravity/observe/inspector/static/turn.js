@@ -128,25 +128,26 @@ export class TurnView {
   /** Pane `n`, counted from 0. */
   openNumber(n) { if (this.pane && PANES[n]) this.open(PANES[n][0]); }
 
+  /** Another turn is fetched at once. */
   async fetch() {
-    if (this.busy) { this.again = true; return; }
-    this.busy = true;
-    const id = this.id;
+    if (this.busy === this.id) { this.again = true; return; }
+    const id = this.busy = this.id;
+    this.again = false;
     try {
       const details = await get("turns", id);
       if (id === this.id && this.pane) {
         this.details = details;
-        waterfall(this.falls, details.time, details.total_ms);
+        waterfall(this.falls, details);
         this.pane.update(details, this.store.turn ?? details);
       }
     } catch (error) {
       if (id === this.id) this.failed(error);
     } finally {
-      const wait = id === this.id ? EVERY : 0;
       setTimeout(() => {
-        this.busy = false;
-        if (this.again || id !== this.id) { this.again = false; if (this.id && this.store.turn) this.fetch(); }
-      }, wait);
+        if (this.busy !== id) return;
+        this.busy = null;
+        if (this.again && this.store.turn) this.fetch();
+      }, EVERY);
     }
   }
 
