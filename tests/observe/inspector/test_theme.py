@@ -8,10 +8,11 @@ import pytest
 
 from zerogravity.observe.inspector.assets import STATIC
 
-STYLE = (STATIC / "style.css").read_text("utf-8")
-PAIRS = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)", STYLE))
-INK = ("text", "dim", "accent", "good", "bad", "warn", "thinking", "text-run", "call", "wait")
+SHEETS = {file.name: file.read_text("utf-8") for file in sorted(STATIC.glob("*.css"))}
+PAIRS = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\)", "".join(SHEETS.values())))
+MARKED = ("gone-back", "new-back", "lit", "mark")  # paper of a few words
 PAPER = ("back", "raised", "sunk", "soft", "chosen")
+INK = [name for name in PAIRS if name not in {*PAPER, *MARKED, "line", "edge"}]
 THEMES = ("light", "dark")
 
 
@@ -38,7 +39,7 @@ def test_words_can_be_read(ink, paper, theme):
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("paper", ["gone-back", "new-back", "lit", "mark"])
+@pytest.mark.parametrize("paper", MARKED)
 def test_marked_words_can_be_read(paper, theme):
     assert contrast("text", paper, theme) >= 4.5
 
@@ -50,6 +51,21 @@ def test_the_edges_of_controls_can_be_seen(paper, theme):
 
 
 def test_every_colour_that_is_used_has_a_value():
-    for file in STATIC.glob("*.css"):
-        used = set(re.findall(r"var\(--([\w-]+)\)", file.read_text("utf-8")))
-        assert used <= {*PAIRS, "mono"}, file.name
+    for name, sheet in SHEETS.items():
+        assert set(re.findall(r"var\(--([\w-]+)\)", sheet)) <= {*PAIRS, "mono"}, name
+
+
+def test_the_choice_of_dark_or_light_is_made_in_one_place():
+    for name, sheet in SHEETS.items():
+        assert "prefers-color-scheme" not in sheet, name
+
+
+def test_no_class_is_styled_as_a_whole_by_two_sheets():
+    """Each sheet has an owner; a word that means two things must be narrowed: ``.pane > .bar``, ``.track > .bar``."""
+    owners: dict[str, str] = {}
+    for name, sheet in SHEETS.items():
+        text = re.sub(r"/\*.*?\*/|@media[^{]*\{", "", sheet, flags=re.DOTALL)
+        for selectors in re.findall(r"([^{}]+)\{", text):
+            for selector in map(str.strip, selectors.split(",")):
+                if re.fullmatch(r"\.[\w-]+", selector):
+                    assert owners.setdefault(selector, name) == name, selector

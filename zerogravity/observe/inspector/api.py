@@ -140,7 +140,8 @@ class Inspector:
         live = self._turns.by_session()
         wanted = live.keys() & found.keys() if query or before is not None else list(live)[:limit]
         for session in wanted:
-            found[session] = session_summary.of(await self._rows_of(session))
+            if session not in found or self._turns.is_moving(live[session]):  # else what is on disk is all
+                found[session] = session_summary.of(await self._rows_of(session))
         shown = sorted(found.values(), key=lambda each: _ended(each), reverse=True)
         return as_json({"sessions": shown[:limit], "more": more or len(shown) > limit})
 

@@ -17,6 +17,7 @@ from zerogravity.wire.narrow import lookup
 
 BATCH = 10  # rows made in one go: each may take milliseconds, and captures run in the same loop
 MOST = 500  # rows of a message: the first ones are shown while the others are made
+WRITTEN_NS = 10_000_000_000  # after this, a turn that is over is on disk
 
 Row = dict[str, object]
 Mark = tuple[int, str, bool]  # records, state, whether its session is known: when it differs, so does the row
@@ -51,6 +52,11 @@ class LiveTurns:
             if session := self._sessions.known(channel.id).session:
                 found.setdefault(session, []).append(channel)
         return found
+
+    def is_moving(self, channels: Iterable[CascadeChannel]) -> bool:
+        """Whether one of them runs, or has ended so lately that it may not be on disk yet."""
+        now = self._clock()
+        return any(not channel.closed or now - channel.marks["done"] < WRITTEN_NS for channel in channels)
 
     async def row(self, channel: CascadeChannel) -> Row:
         return (await self.rows((channel,)))[0]

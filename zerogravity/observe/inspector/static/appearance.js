@@ -33,7 +33,7 @@ const KEYS = [
 
 export function keys(dialog) {
   if (dialog.open) return dialog.close();
-  fill(dialog, h("h2", { id: "keys-title" }, "Keys"),
+  fill(dialog, h("h2", {}, "Keys"),
     h("dl", {}, KEYS.map(([key, does]) => [h("dt", {}, key.split("  ").map((one) => h("kbd", {}, one))), h("dd", {}, does)])),
     h("button", { type: "button", onclick: () => dialog.close() }, "Close"));
   return dialog.showModal();

@@ -104,6 +104,7 @@ export class TurnView {
     for (const tab of this.tabs.children) {
       tab.setAttribute("aria-selected", String(tab.dataset.pane === name));
       tab.tabIndex = tab.dataset.pane === name ? 0 : -1;
+      if (tab.dataset.pane === name) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
     this.body.setAttribute("aria-labelledby", `tab-${name}`);
     this.pane?.close?.();
