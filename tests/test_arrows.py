@@ -59,9 +59,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
+    "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
         *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics",
+        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -69,6 +70,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "hosts", "observe",
         "surfaces", "testing.simulator.stack", "wire",
     ),
+    "observe.history": (*BASE, "observe", "store.trace_index"),
+    "observe.indexing": (*BASE, "observe", "store.trace_index", "wire.jsonio", "worker"),
+    "observe.query": ("errors", "wire.narrow"),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
@@ -129,6 +133,7 @@ GUESTS = {
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),
+    "genai_prices": ("observe.prices",),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,16 +35,18 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
-from zerogravity.observe import configured, machine, otel, tls_probe
+from zerogravity.observe import configured, machine, otel, prices, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
+from zerogravity.observe.indexing import Indexer
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
-from zerogravity.observe.sessions import Sessions
+from zerogravity.observe.runs import Runs
+from zerogravity.observe.sessions import Past, Sessions
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -57,6 +60,8 @@ from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
 
+REMEMBERED = 20_000  # recorded turns that are read at the start, at about 0.02 ms each
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -67,6 +72,7 @@ class Base:
     store: MitmStore
     health: Health
     metrics: Metrics
+    runs: Runs
     lateness: Lateness
 
     @classmethod
@@ -84,9 +90,11 @@ class Base:
         )
         metrics = Metrics(surfaces)
         metrics.watch(store)
+        runs = Runs()
+        runs.watch(store)
         lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
         store.on_open.append(lambda _: lateness.hurry())
-        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, lateness)
+        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, runs, lateness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,8 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
+        "runs": base.runs, "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY,
+        **services,
     }  # fmt: skip
     if "responses" not in given:
         given["responses"] = await _responses(base)
@@ -147,7 +156,7 @@ async def gateway(
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
-        sessions = Sessions()
+        sessions = Sessions(secret)
         recorder = await stack.enter_async_context(_recorded(base, secret, sessions))
         async for check in configured.leftovers(config):
             logger.warning("%s", check.line)
@@ -176,6 +185,9 @@ async def gateway(
         if config.ready_file:
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
+        loader = threading.Thread(target=prices.load, name="zerogravity-prices", daemon=True)
+        loader.start()
+        stack.push_async_callback(asyncio.to_thread, loader.join)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
         yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
 
@@ -206,17 +218,28 @@ async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGener
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        recorder = _recorder(base, secret, sessions)
-        for writer in (spans, sums, recorder):
+        indexer = Indexer(base.config.trace_path, report=partial(base.health.report, "trace index"))
+        recorder = _recorder(base, secret, sessions, indexer)
+        for writer in (spans, sums, sessions, indexer, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         base.health.watch(base.store)
+        sessions.attach(base.store, partial(_past, base.config))
         recorder.attach(base.store)
+        if base.config.trace:
+            indexer.start()
         sums.attach(base.store)
         yield recorder
 
 
-def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
+def _past(config: Config) -> list[Past]:
+    """The newest recorded turns, for conversations that go on after a restart."""
+    if not config.trace:
+        return []
+    return [Past.of(row) for row in History(config.trace_path).search(limit=REMEMBERED).rows]
+
+
+def _recorder(base: Base, secret: bytes, sessions: Sessions, indexer: Indexer) -> TraceSink:
     config = base.config
     if not config.trace:
         return NullRecorder()
@@ -229,6 +252,8 @@ def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
         secret=secret,
         sessions=sessions,
         report=partial(base.health.report, "traces"),
+        on_finished=indexer.changed,
+        on_removed=indexer.changed,
     )
 
 
@@ -268,8 +293,8 @@ def _inspector(
 
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions,
-        history=History(base.config.trace_path) if base.config.trace else None, view_bytes=base.budget.share("views"),
+        sessions=sessions, history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
+        view_bytes=base.budget.share("views"),
     )  # fmt: skip
     base.budget.watch("views", lambda: made.replicas.bytes)
     return made

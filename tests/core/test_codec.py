@@ -35,13 +35,13 @@ DETAILS = [
 @pytest.mark.parametrize("details", DETAILS, ids=lambda details: type(details).__name__)
 def test_a_turn_comes_back_from_its_file(make_turn, details: Details) -> None:
     turn = make_turn(
-        details=details, tool_names={"f_": "f"}, notes=("n",), stream=True, conversation="-42", stops=("END", "\n\n"),
-        at_once=True,
+        details=details, tool_names={"f_": "f"}, notes=("n",), stream=True, conversation="-42", run="k3f9",
+        stops=("END", "\n\n"), at_once=True,
     )  # fmt: skip
     read = codec.turn_in(jsonio.loads(jsonio.dumps(codec.turn_out(turn))), turn.google_request)
     assert read.details_as(type(details)) == details
-    assert (read.id, read.target, read.tool_names, read.notes, read.stream, read.conversation) == (
-        turn.id, turn.target, turn.tool_names, turn.notes, True, "-42",
+    assert (read.id, read.target, read.tool_names, read.notes, read.stream, read.conversation, read.run) == (
+        turn.id, turn.target, turn.tool_names, turn.notes, True, "-42", "k3f9",
     )  # fmt: skip
     assert (read.stops, read.at_once) == (("END", "\n\n"), True)
 

@@ -126,6 +126,25 @@ def test_old_traces_go(recording, make_turn):
     assert [trace_reader.load(folder).state.text for folder in made.folders()] == ["new"]
 
 
+def test_others_hear_which_folders_are_finished_and_which_are_removed(recording, make_turn):
+    finished, removed = [], []
+
+    def ends(folder):
+        finished.append((folder, trace_reader.load(folder).closed))
+        raise RuntimeError("the listener's own mistake costs no trace")
+
+    made = recording(limits=TraceLimits(max_age_s=3600), on_finished=ends, on_removed=removed.append)
+    say(made.store.open(make_turn(created=int(made.now[0]))), made.clock, "old")
+    made.flush()
+    (old,) = made.folders()
+    made.now[0] += 7200
+    say(made.store.open(make_turn(created=int(made.now[0]))), made.clock, "new")
+    made.flush()
+    assert finished == [(old, True), (made.folders()[0], True)]
+    assert removed == [old]
+    assert made.recorder.dropped == 0
+
+
 # -- trouble -----------------------------------------------------------------------------------------------------------
 
 

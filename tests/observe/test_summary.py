@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.events import AttemptClosed, FunctionCall, RequestLine
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, FunctionCall, RequestLine, Usage
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
-from zerogravity.observe import summary
+from zerogravity.observe import prices, summary
 from zerogravity.surfaces import REGISTRY
 
 
@@ -168,7 +169,30 @@ def test_the_question_is_extracted_once(scene, monkeypatch):
     assert summary.row(channel, 1)["question"] == first
 
 
+def test_a_row_names_the_run_live_and_from_its_file(scene):
+    channel = scene.open(run="k3f9")
+    assert summary.row(channel, 0)["run"] == "k3f9"
+    assert summary.stored_row(summary.summary(channel))["run"] == "k3f9"
+    assert summary.stored_row({})["run"] == ""
+
+
 def test_a_row_names_the_conversation_without_secrets(scene):
     key = "AIzaSyA-0123456789abcdefghijklmno"
     rows = [summary.row(scene.open(conversation=each), 0)["conversation"] for each in ("-42", "", key)]
     assert rows == ["-42", "", "[redacted]"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "asked", "usd"),
+    [
+        ("gemini-3-pro-preview", "gemini-3-flash", 0.002),
+        ("gemini-3-flash-a", "gemini-3-flash", 0.0005),  # Google's answers name what no list of prices has
+        ("who-knows", "what", None),
+    ],
+)
+def test_a_price_goes_by_the_model_that_answered_or_else_by_the_one_asked_for(make_turn, clock, answered, asked, usd):
+    prices.load()
+    running = MitmStore(clock).open(make_turn(target=Target(asked, "")))
+    running.append(0, b"", (AttemptOpened(answered), Usage(prompt=1000)))
+    running.close(Finished("stop"))
+    assert summary.price(running.channel) == (None if usd is None else pytest.approx(usd))

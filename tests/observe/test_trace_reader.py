@@ -144,7 +144,7 @@ def test_turns_of_one_second_keep_their_order(recording, make_turn):
     """``last`` is the last one, and a cassette answers equal requests in the order of their recording."""
     made = recording()
     made.now[0] += 0.25
-    turns = [make_turn(id=f"turn_{letter * 32}", created=int(WALL)) for letter in "cabfed"]
+    turns = [make_turn(id=f"turn_{letter * 32}", created=WALL + 0.25) for letter in "cabfed"]
     for turn in turns:
         made.store.open(turn)
     made.flush()

@@ -47,7 +47,7 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
     made.flush()
     (folder,) = made.folders()
     assert folder.parent.name == "2026-02-02"
-    assert folder.name == "024000000-" + turn.id[5:13]
+    assert folder.name == "024000250-" + turn.id[5:13]
     assert sorted(path.name for path in folder.iterdir()) == [
         "client_request.json", "emitted.jsonl", "generate.json", "records.jsonl", "turn.json", "upstream.sse",
         "upstream_request.json", "upstream_request.original.json",

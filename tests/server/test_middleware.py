@@ -31,6 +31,8 @@ ROUTES = [
     ("GET", "/health"),
     ("GET", "/ready"),
     ("GET", "/metrics"),
+    ("GET", "/run/k3f9"),
+    ("POST", "/run/k3f9/v1/messages"),
     ("POST", "/v1/token"),
     ("GET", "/nothing/here"),
     ("OPTIONS", "/v1/responses"),

@@ -110,6 +110,70 @@ def sloppy(path: str) -> list[str]:
     return [f"{each}{mark}{query}" for each in spelled]
 
 
+@pytest.mark.parametrize(
+    ("path", "run", "rest"),
+    [
+        ("/run/k3f9/v1/messages", "k3f9", "/v1/messages"),
+        ("/run/k3f9/run/aaaa/health", "k3f9", "/run/aaaa/health"),
+        (f"/run/{'9' * 32}/x", "9" * 32, "/x"),
+        *((path, "", path) for path in (
+            "/", "/v1/messages", "/run", "/run/k3f9", "/run/k3f/v1/messages", f"/run/{'9' * 33}/x", "/run/K3F9/v1/x",
+            "/run/k3%46/x", "/run/k3f9\n/x", "/runs/k3f9/x", "/x/run/k3f9/x",
+        )),
+    ],
+)  # fmt: skip
+def test_the_run_in_front_of_a_path(path: str, run: str, rest: str) -> None:
+    assert paths.split_run(path) == (run, rest)
+
+
+@pytest.mark.parametrize("key", [None, "zg-right-key-0123456789"])
+@pytest.mark.parametrize("path", BODIES)
+async def test_every_path_is_served_to_a_run_and_its_turns_say_so(serve: Serve, path: str, key: str | None) -> None:
+    served = await serve(key=key)
+    body = json.dumps(BODIES[path]).encode()
+    assert (await served.ask("POST", f"/run/k3f9{path}", body=body))[0] == (401 if key else 200)
+    for prefix in ("/run/k3f9", "//run//k3f9/", ""):
+        assert (await served.ask("POST", prefix + path, {"x-api-key": key or "any"}, body))[0] == 200
+    runs = [channel.turn.run for channel in served.engine.channels]
+    assert runs == [] or runs[-3:] == ["k3f9", "k3f9", ""]
+
+
+async def test_a_websocket_of_a_run(serve: Serve) -> None:
+    served = await serve()
+    async with served.http.ws_connect(f"{served.url}/run/k3f9/v1/responses") as socket:
+        await socket.send_json({"type": "response.create", "model": "gemini-3-flash", "input": "hi"})
+        assert (await socket.receive_json())["type"] == "response.created"
+        await served.engine.channels[-1].wait_closed()
+    assert served.engine.channels[-1].turn.run == "k3f9"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/run", "There are /v1/responses"),
+        ("/run/", "There are /v1/responses"),
+        ("/run/K3F9", "There are /v1/responses"),
+        ("/run/k3f9/nothing", "There are /v1/responses"),
+        ("/run/k3-9/v1/messages", "Did you mean /v1/messages?"),
+        ("/run/k3f9/run/k3f9/v1/messages", "Did you mean /v1/messages?"),
+        ("/run//v1/messages", "Did you mean /v1/messages?"),
+        ("/run/x/v1beta/models/m:generateContent", "Did you mean /v1beta/models/m:generateContent?"),
+    ],
+)
+async def test_a_run_without_an_id_or_a_path_is_told_so(serve: Serve, path: str, said: str) -> None:
+    """In the form of the API that was meant."""
+    served = await serve()
+    status, _, body = await served.ask("POST", path, body=b"{}")
+    error = json.loads(body)["error"]
+    assert status == 404
+    assert said in error["message"]
+    assert error.get("status" if "v1beta" in path else "type") in (
+        "NOT_FOUND",
+        "not_found_error",
+        "invalid_request_error",
+    )
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_slashes_too_many_are_served(serve: Serve, path: str) -> None:
     served = await serve()

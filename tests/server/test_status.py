@@ -22,6 +22,7 @@ async def test_health(serve: Serve) -> None:
     served = await serve()
     status, headers, body = await served.get("/health")
     assert (status, body["status"], headers["Cache-Control"]) == (200, "ok", "no-store")
+    assert body["server"] == "zerogravity"
     assert body["version"].count(".") >= 1
     assert body["uptime_seconds"] >= 0
 
@@ -41,6 +42,19 @@ async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
     status, _, body = await served.get("/health")
     assert (status, body["status"], body["ready"]) == (200, "degraded", False), "live all the same"
     assert body["broken"] == broken
+
+
+async def test_what_a_run_has_caused(serve: Serve) -> None:
+    served = await serve(key="zg-right-key-0123456789", trace=True, trace_dir="/nowhere/traces")
+    headers = {"x-api-key": "zg-right-key-0123456789"}
+    body = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "x"}]}
+    assert (await served.post("/run/k3f9/v1/chat/completions", body, headers=headers))[0] == 200
+    status, _, told = await served.get("/run/k3f9", headers=headers)
+    assert (status, told["run"], told["turns"], told["running"], told["failed"]) == (200, "k3f9", 1, 0, 0)
+    assert told["traces"] == "/nowhere/traces"
+    assert (await served.get("/run/aaaa", headers=headers))[2]["turns"] == 0
+    assert (await served.get("/run/k3f9"))[0] == 401
+    assert (await (await serve()).get("/run/k3f9"))[2]["traces"] is None
 
 
 async def test_metrics(serve: Serve) -> None:

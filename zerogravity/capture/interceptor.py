@@ -207,7 +207,7 @@ class Interceptor:
 
     def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
         """A call that is not ours, untouched."""
-        turn = passive.turn_of(flow.request.path, body, ids.new("turn"), int(time.time()))
+        turn = passive.turn_of(flow.request.path, body, ids.new("turn"), round(time.time(), 3))
         running = deps.store.open(turn)
         running.mark("matched")
         content = flow.request.get_content(strict=False) or b""

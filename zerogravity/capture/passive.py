@@ -13,7 +13,7 @@ from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 
-def turn_of(path: str, body: Json, turn_id: str, created: int) -> Turn:
+def turn_of(path: str, body: Json, turn_id: str, created: float) -> Turn:
     """The model is the envelope's, or the path's."""
     model = body.get("model") or path.rpartition("models/")[2].partition(":")[0]
     name = narrow.text(model) or "unknown"

@@ -19,7 +19,7 @@ _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
 _TURN_FIELDS = (
     "id", "surface", "model", "stream", "store", "background", "previous_id", "tool_names", "tool_kinds", "created",
-    "notes", "client", "conversation", "stops", "at_once",
+    "notes", "client", "conversation", "agent", "run", "stops", "at_once",
 )  # fmt: skip
 
 

@@ -105,8 +105,11 @@ class Turn:
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``client``      the program that sent it, in a word (``codex``, ``claude-code``); empty: it did not say.
     ``conversation``  what its program's turns of one conversation share, as the program names it; empty: it does not.
+    ``agent``       which sub-agent of the conversation it comes from, as the program names it; empty: none, or it does
+                    not say.
+    ``run``         the ``zerogravity run`` whose program sent it; empty: none's.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
-    ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
+    ``created``     wall-clock seconds of arrival, to the millisecond; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
                     silence, and does not say which.
     ``at_once``     nothing is to be generated: the turn ends without a call to Google, as one that has hit its length.
@@ -128,8 +131,10 @@ class Turn:
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     client: str = ""
     conversation: str = ""
+    agent: str = ""
+    run: str = ""
     owner: str = ""
-    created: int = 0
+    created: float = 0
     size: int = field(default=0, compare=False)
     notes: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()

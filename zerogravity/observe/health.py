@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -22,6 +22,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import RUN_DOCTOR, Fault, Termination
+from zerogravity.observe import moments
 from zerogravity.wire.reasons import LASTING
 
 NS = 1_000_000_000
@@ -78,10 +79,10 @@ class Check:
         if self.fix:
             made["fix"] = self.fix
         if self.since is not None:
-            made["since"] = iso(self.since)
+            made["since"] = moments.utc(self.since)
         if (failure := self.failure) is not None:
             made["last_failure"] = {
-                "at": iso(failure.at), "code": failure.code, "text": failure.text, "times": failure.times,
+                "at": moments.utc(failure.at), "code": failure.code, "text": failure.text, "times": failure.times,
             }  # fmt: skip
         return made
 
@@ -367,17 +368,8 @@ def describe(check: Check) -> str:
     if check.ok or check.since is None:
         return check.text
     times = check.failure.times if check.failure is not None else 1
-    return f"{check.text} (since {clock_time(check.since)}{f', {times} times' if times > 1 else ''})"
-
-
-def iso(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return f"{check.text} (since {moments.local(check.since, '%H:%M:%S')}{f', {times} times' if times > 1 else ''})"
 
 
 def wall_of(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
-
-
-def clock_time(wall: float) -> str:
-    """Local time of day."""
-    return datetime.fromtimestamp(wall, UTC).astimezone().strftime("%H:%M:%S")

@@ -2,42 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.observe import summary, trace_reader
+from zerogravity.errors import FaultError
+from zerogravity.observe import indexing, query, session_summary, trace_folders, trace_reader
+from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.wire.narrow import number
+from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
+
+AROUND = 60  # characters of a snippet on each side of what was found
 
 
 class Page(NamedTuple):
-    """``rows``: as ``summary.stored_row`` has them, newest first; ``more``: there are older ones."""
+    """``rows``: as ``summary.stored_row`` has them, newest first, with ``note`` and ``star``, and where words were
+    searched ``snippet`` (``{"part", "text"}``); ``more``: there are older ones."""
 
     rows: Sequence[dict[str, object]]
     more: bool
 
 
+class Hit(NamedTuple):
+    """A line of a turn's text. ``part``: see ``indexing``."""
+
+    turn: str
+    part: str
+    line: str
+
+
 class History:
-    """``root``: the folder of the traces. Every method may take time; none belongs on the loop that captures."""
+    """``root``: the folder of the traces. Every method may take time; none belongs on the loop that captures.
 
-    def __init__(self, root: Path) -> None:
+    ``fresh``   somebody else keeps the index up to date: it is read as it is.
+    ``remark``  gets what people should know: that there is no index, so that every search reads all folders.
+
+    A query is in the language of ``observe.query``; each method that takes one raises FaultError 400 when it cannot be
+    read. OSError: the folders cannot be read.
+    """
+
+    def __init__(self, root: Path, *, fresh: bool = False, remark: Callable[[str], None] = lambda _: None) -> None:
         self.root = root
+        self._fresh = fresh
+        self._remark = remark
+        self._index: TraceIndex | None = None
 
-    def search(self, query: str = "", *, before: float | None = None, limit: int = 100) -> Page:
-        """The turns that ``query`` finds and that began before ``before`` (wall-clock seconds). Raises FaultError 400
-        for a query that cannot be read."""
-        found = [
-            summary.stored_row(trace.info)
-            for trace in trace_reader.scan(self.root)
-            if query in str(trace.info) and (before is None or (number(trace.info.get("created")) or 0) < before)
-        ]
-        return Page(found[:limit], len(found) > limit)
+    def search(self, text: str = "", *, before: float | None = None, limit: int = 100) -> Page:
+        """The turns that the query finds and that began before ``before`` (wall-clock seconds)."""
+        wanted = query.parse(text, time.time())
+        index = self._synced()
+        found = index.turns(wanted, before=before, limit=limit + 1)
+        rows = [row for _, row in found[:limit]]
+        if wanted.words:
+            with closing(index.texts(folder for folder, _ in found[:limit])) as texts:
+                for row, parts in zip(rows, texts, strict=True):
+                    row["snippet"] = _snippet(parts, wanted.words)
+        return Page(rows, len(found) > limit)
 
-    def sessions(self, query: str = "", *, before: float | None = None, limit: int = 50) -> list[dict[str, object]]:
-        """Sessions with a turn that ``query`` finds, newest first: see ``session_summary.of``."""
-        return []
+    def traces(self, text: str = "", *, limit: int = 0) -> Iterator[Trace]:
+        """The turns that the query finds, newest first. ``limit`` 0: all."""
+        wanted = query.parse(text, time.time())
+        folders = [self.root / folder for folder, _ in self._synced().turns(wanted, limit=limit or -1)]
+        return (trace for folder in folders if (trace := trace_reader.load(folder)) is not None)
+
+    def sessions(self, text: str = "", *, before: float | None = None, limit: int = 50) -> list[dict[str, object]]:
+        """Sessions with a turn that the query finds, newest first: see ``session_summary.of``. ``before``: only those
+        whose newest such turn began earlier."""
+        wanted = query.parse(text, time.time())
+        found = self._synced().sessions(wanted, before=before, limit=limit)
+        return [session_summary.of(rows) for rows in found]
 
     def trace(self, turn_id: str) -> Trace | None:
         """The recorded turn with this id, or None."""
-        return next((trace for trace in trace_reader.scan(self.root) if trace.id == turn_id), None)
+        try:
+            found = trace_reader.find(self.root, turn_id)
+        except FaultError:
+            return None
+        return found if found.id == turn_id else None
+
+    def grep(self, pattern: re.Pattern[str], text: str = "") -> Iterator[Hit]:
+        """The first line that ``pattern`` finds in each part of the turns that the query finds, newest turn first."""
+        return _hits(pattern, self._synced().parts(query.parse(text, time.time()), literals(pattern)))
+
+    def failures(self, text: str = "") -> list[Failures]:
+        """Failed turns, counted by code and Google's status."""
+        return self._synced().failures(query.parse(text, time.time()))
+
+    def rebuild(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+        """Make the index again from the folders. Returns the number of turns."""
+        index = TraceIndex(self.root / FILE)
+        index.clear()
+        return indexing.sync(self.root, index, progress).added
+
+    # -- the index -----------------------------------------------------------------------------------------------
+
+    def _synced(self) -> TraceIndex:
+        """The index, up to date; in memory where there can be none on disk."""
+        if self._index is None:
+            self._index = self._on_disk()
+        if not (self._fresh and self._index.path is not None):
+            try:
+                indexing.sync(self.root, self._index)
+            except OSError as error:
+                if self._index.path is None:
+                    raise
+                self._remark(f"{error}; every folder is read instead")
+                self._index = TraceIndex(None)
+                indexing.sync(self.root, self._index)
+        return self._index
+
+    def _on_disk(self) -> TraceIndex:
+        """None is made in a folder that is no gateway's: a single trace, or copies of some."""
+        dated = next(trace_folders.newest_first(self.root), None) is not None
+        return TraceIndex(self.root / FILE if dated else None)
+
+
+def _hits(pattern: re.Pattern[str], parts: Generator[Part]) -> Iterator[Hit]:
+    with closing(parts):
+        for part in parts:
+            if (match := pattern.search(part.text)) is not None:
+                yield Hit(part.turn, part.part, _line(part.text, match.start(), match.end()))
+
+
+def _snippet(parts: Sequence[tuple[str, str]], words: Sequence[str]) -> dict[str, str] | None:
+    """Where the first of ``words`` stands; None: in none of the texts (any more)."""
+    for word in words:
+        for part, text in parts:
+            if (at := text.lower().find(word)) >= 0:
+                return {"part": part, "text": _around(text, at, at + len(word))}
+    return None
+
+
+def _around(text: str, start: int, end: int) -> str:
+    """One line, with the words in its midst."""
+    first, last = max(0, start - AROUND), end + AROUND
+    line = " ".join(text[first:last].split())
+    return f"{'…' if first else ''}{line}{'…' if last < len(text) else ''}"
+
+
+def _line(text: str, start: int, end: int) -> str:
+    """The line of a match, cut to what stands around it."""
+    begin, finish = text.rfind("\n", 0, start) + 1, text.find("\n", end)
+    return text[max(begin, start - AROUND) : min(finish if finish >= 0 else len(text), end + AROUND)]

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from zerogravity import ids
@@ -86,8 +87,10 @@ _Job = _Opened | _Requests | _Flush | None  # None: stop
 class Recorder(RequestSink):
     """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's.
 
-    ``report``   is called with the reason when traces cannot be written, with None when they can again.
-    ``dropped``  how much was not recorded because the queue was full or the disk failed.
+    ``report``       is called with the reason when traces cannot be written, with None when they can again.
+    ``on_finished``  is called, in the recorder's thread, with the folder of each turn that is over and written.
+    ``on_removed``   the same for each folder that was removed to stay within the limits.
+    ``dropped``      how much was not recorded because the queue was full or the disk failed.
     """
 
     def __init__(
@@ -101,6 +104,8 @@ class Recorder(RequestSink):
         sessions: Sessions | None = None,
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
+        on_finished: Callable[[Path], None] = lambda _: None,
+        on_removed: Callable[[Path], None] = lambda _: None,
         tick: float = TICK_S,
     ) -> None:
         self.directory = Path(directory)
@@ -113,6 +118,8 @@ class Recorder(RequestSink):
         self._secret = secret
         self._sessions = sessions or Sessions()
         self._report = report
+        self._on_finished = on_finished
+        self._on_removed = on_removed
         self._tick = tick
         self._queue: queue.Queue[_Job] = queue.Queue(self.limits.jobs)
         self._put_bytes = 0  # written by the hot path only
@@ -220,7 +227,7 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        surface, placed = self._surfaces.get(channel.turn.surface), self._sessions.place(channel.turn)
+        surface, placed = self._surfaces.get(channel.turn.surface), partial(self._sessions.of, channel)
         writer = TurnWriter(folder, channel, records, surface, self._secret, placed)
         self._open[channel.id] = writer
         for sent in self._early.pop(channel.id, []):
@@ -228,10 +235,9 @@ class Recorder(RequestSink):
         writer.summarise()
         self._recover()
 
-    def _moment(self, created: int) -> float:
-        """When a turn began, to the millisecond, and after the one before: names of folders sort in that order."""
-        now = self._wall()
-        moment = min(max(now, created), created + 0.998) if created else now
+    def _moment(self, created: float) -> float:
+        """When a turn began, and after the one before: names of folders sort in that order."""
+        moment = created or self._wall()
         if 0 <= self._newest - moment < 1:
             moment = self._newest + 0.001
         self._newest = moment
@@ -262,6 +268,7 @@ class Recorder(RequestSink):
         self._open.pop(writer.channel.id, None)
         writer.finish()
         self._written += writer.size
+        run_guarded(self._on_finished, writer.folder)
         self._sweep()
         self._recover()
 
@@ -273,6 +280,7 @@ class Recorder(RequestSink):
         self._left = trace_folders.sweep(
             self.directory, max_bytes=self.limits.max_bytes, max_age_s=self.limits.max_age_s, now_s=now,
             keep={writer.folder for writer in self._open.values()},
+            on_removed=partial(run_guarded, self._on_removed),
         )  # fmt: skip
         self._written = 0
 

@@ -233,6 +233,7 @@ def redacted_turn(turn: Turn) -> Turn:
         tool_kinds=_redacted_names(turn.tool_kinds),
         client=redact.text(turn.client),
         conversation=redact.text(turn.conversation),
+        agent=redact.text(turn.agent),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
         stops=tuple(map(redact.text, turn.stops)),

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -19,7 +18,7 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, prices, tool_results
+from zerogravity.observe import digest, moments, prices, tool_results
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
@@ -48,7 +47,7 @@ def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, o
         "format": FORMAT,
         **codec.turn_out(turn),
         **placed.as_json(),
-        "started": datetime.fromtimestamp(turn.created, UTC).isoformat(),
+        "started": moments.utc(turn.created),
         "cascade_id": channel.cascade_id,
         "phase": channel.phase,
         "closed": channel.closed,
@@ -150,10 +149,10 @@ def parts(content: object) -> list[dict[str, object]]:
 
 
 def price(channel: CascadeChannel) -> float | None:
-    """US dollars; None: unknown."""
-    return prices.usd(
-        channel.state.model or channel.turn.target.wire_model or channel.turn.target.name, channel.state.usage
-    )
+    """US dollars; None: unknown. By the name in Google's answer, or else by those that were asked for."""
+    usage, target = channel.state.usage, channel.turn.target
+    asked = (prices.usd(name, usage) for name in (channel.state.model, target.wire_model, target.name) if name)
+    return next((found for found in asked if found is not None), None)
 
 
 def row(
@@ -177,6 +176,7 @@ def row(
         "stream": turn.stream,
         "client": redact.text(turn.client),
         "conversation": redact.text(turn.conversation),
+        "run": turn.run,
         **placed.as_json(),
         "question": question(channel),
         "label": label(channel),
@@ -185,6 +185,7 @@ def row(
         "closed": channel.closed,
         "failed": isinstance(channel.terminal, Failed),
         "code": channel.termination,
+        "status": channel.terminal.fault.status if isinstance(channel.terminal, Failed) else 200,
         "google": channel.terminal.fault.google_status if isinstance(channel.terminal, Failed) else "",
         "records": channel.count,
         "bytes": channel.size,
@@ -215,6 +216,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "stream": bool(info.get("stream")),
         "client": text(info.get("client")),
         "conversation": text(info.get("conversation")),
+        "run": text(info.get("run")),
         **{name: info.get(name, default) for name, default in NOWHERE.as_json().items()},
         "question": text(previews.get("user")),
         "label": text(previews.get("label")) or text(previews.get("user")),
@@ -223,7 +225,8 @@ def stored_row(info: Json) -> dict[str, object]:
         "closed": True,
         "failed": bool(failure) or not closed,
         "code": info.get("code"),
-        "google": text(failure.get("rpc_status")),
+        "status": count(failure.get("status")) if failure else 200,
+        "google": f"{failure.get('upstream_status') or ''} {failure.get('rpc_status') or ''}".strip(),
         "records": count(counted.get("records")),
         "bytes": count(counted.get("bytes")),
         "first_ms": first if first is not None else latency.get("first_call"),

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import digest
+from zerogravity.observe import digest, moments
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -77,7 +77,7 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
         first_text = number(latency.get("first_text"))
         cells = {
             "turn": plain(trace.short),
-            "started": plain(text(info.get("started"))[5:16].replace("T", " ")),
+            "started": plain(moments.local(number(info.get("created")) or 0, "%m-%d %H:%M")),
             "surface": plain(text(info.get("surface"))),
             "conversation": plain(trace.conversation[:BEGINNING]),
             "model": plain(text(info.get("model"))),
@@ -163,8 +163,8 @@ def _head(trace: Trace) -> Text:
     info = trace.info
     line = plain(f"{trace.id}  ", "bold")
     line.append_text(_code(trace))
-    started = text(info.get("started"))[:19].replace("T", " ")
-    line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started} UTC"))
+    started = moments.local(number(info.get("created")) or 0)
+    line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started}"))
     if info.get("cascade_id"):
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
     if trace.conversation:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from zerogravity import ids
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
 SHORT = 8
+NOTE = "note.json"  # the owner's note and star
 
 
 def short(turn_id: str) -> str:
@@ -84,13 +85,35 @@ def undated(root: Path) -> Iterator[Path]:
     yield from _folders(root, _FOLDER)
 
 
+def changes(root: Path) -> Iterator[tuple[str, int]]:
+    """(path below ``root``, time of change in ns) of each trace's folder, newest first, then the undated ones. A folder
+    changes when a file comes, goes or is replaced, not when one grows."""
+    for day in _entries(str(root), _DATE):
+        for entry in _entries(day.path, _FOLDER):
+            yield from _change(f"{day.name}/{entry.name}", entry)
+    for entry in _entries(str(root), _FOLDER):
+        yield from _change(entry.name, entry)
+
+
+def _change(name: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, int]]:
+    try:
+        yield name, entry.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:  # it has just been removed
+        return
+
+
 def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
+    return [parent / entry.name for entry in _entries(str(parent), pattern)]
+
+
+def _entries(parent: str, pattern: re.Pattern[str]) -> list[os.DirEntry[str]]:
+    """Folders with such names, the last name first."""
     try:
         with os.scandir(parent) as entries:
-            names = [e.name for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+            found = [e for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [parent / name for name in sorted(names, reverse=True)]
+    return sorted(found, key=lambda entry: entry.name, reverse=True)
 
 
 def size(folder: Path) -> int:
@@ -102,7 +125,15 @@ def size(folder: Path) -> int:
         return 0
 
 
-def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: Collection[Path] = ()) -> int:
+def sweep(
+    root: Path,
+    *,
+    max_bytes: int,
+    max_age_s: float,
+    now_s: float,
+    keep: Collection[Path] = (),
+    on_removed: Callable[[Path], None] = lambda _: None,
+) -> int:
     """Remove old traces until age and size are within bounds. Returns the bytes that remain."""
     held = 0
     full = False
@@ -113,6 +144,7 @@ def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: C
             held += taken
             continue
         shutil.rmtree(folder, ignore_errors=True)
+        on_removed(folder)
     for day in _folders(root, _DATE):
         try:
             day.rmdir()
@@ -123,8 +155,8 @@ def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: C
 
 def started(folder: Path) -> float:
     """When the turn of this folder began, in seconds of the wall clock."""
-    text = f"{folder.parent.name} {folder.name[:6]}"
+    text = f"{folder.parent.name} {folder.name.partition('-')[0]:0<9}"  # older folders have no milliseconds
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(text, "%Y-%m-%d %H%M%S%f").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0

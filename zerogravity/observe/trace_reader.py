@@ -134,7 +134,7 @@ class Trace:
             model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
                 self.id, surface or PASSIVE, model, Target(model, ""), as_request(self.google_request),
-                stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
+                stream=bool(self.info.get("stream")), created=number(self.info.get("created")) or 0,
             )  # fmt: skip
 
     @cached_property
@@ -147,6 +147,11 @@ class Trace:
             except (ValueError, TypeError):
                 break
         return made
+
+    @property
+    def note(self) -> dict[str, object]:
+        """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
+        return members(self._json(trace_folders.NOTE))
 
     @property
     def frames(self) -> list[Emitted]:
@@ -195,14 +200,16 @@ def load(folder: Path) -> Trace | None:
     return None if info is None else Trace(folder, info)
 
 
+def folders(root: Path) -> Iterator[Path]:
+    """Those that may hold a trace, newest first, then the undated ones. ``root`` may itself be a trace's."""
+    if load(root) is not None:
+        return iter((root,))
+    return chain(trace_folders.newest_first(root), trace_folders.undated(root))
+
+
 def scan(root: Path) -> Iterator[Trace]:
-    """All traces, newest first, then the undated ones. ``root`` may itself be the folder of a trace."""
-    if (single := load(root)) is not None:
-        yield single
-        return
-    for folder in chain(trace_folders.newest_first(root), trace_folders.undated(root)):
-        if (trace := load(folder)) is not None:
-            yield trace
+    """All traces, in the order of ``folders``."""
+    return (trace for folder in folders(root) if (trace := load(folder)) is not None)
 
 
 def no_traces(root: Path) -> str:

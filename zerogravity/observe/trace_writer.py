@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,12 +42,12 @@ class TurnWriter:
         records: Sequence[Record],
         surface: Surface | None,
         secret: bytes,
-        placed: Placement = NOWHERE,
+        placed: Callable[[], Placement] = lambda: NOWHERE,
     ) -> None:
         self.folder = folder
         self.channel = channel
         self.size = 0
-        self._replica = Replica(channel, records, surface, secret, placed=lambda: placed)
+        self._replica = Replica(channel, records, surface, secret, placed=placed)
         self._files: dict[str, BinaryIO] = {}
         self._position = 0
         self._attempt_no = 0

@@ -3,6 +3,8 @@ raw (percent-encoded) paths throughout.
 
 Superfluous slashes are ignored. A wrong base (``/api/v1/…``, ``/v1/v1/…``, ``/V1/…``, no version) is not served: the
 404 names the right path, since the client's setting has to be corrected, and each path has one spelling.
+
+``/run/ID/…`` is the same as ``/…``, for turns of one ``zerogravity run``.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from zerogravity.surfaces.base import FieldNames, Surface, Surfaces
 PAGE = "/inspector/"  # a slash at the end means something here: the page's own links are relative to it
 VERSIONS = ("v1", "v1beta", "v1alpha")
 _SLASHES = re.compile(r"/{2,}")
+_OF_RUN = re.compile(r"/run/([0-9a-z]{4,32})(/.*)")
 
 
 def canonical(path: str) -> str:
@@ -22,6 +25,12 @@ def canonical(path: str) -> str:
         return path
     single = _SLASHES.sub("/", path)
     return single if single.startswith(PAGE) else single.rstrip("/") or "/"
+
+
+def split_run(path: str) -> tuple[str, str]:
+    """A canonical path → (id of the run whose program asks, or ""; the path without it)."""
+    found = _OF_RUN.fullmatch(path)
+    return (found[1], found[2]) if found is not None else ("", path)
 
 
 def surface_at(path: str, surfaces: Surfaces, headers: FieldNames = (), query: FieldNames = ()) -> Surface:

@@ -18,7 +18,8 @@ from aiohttp.http_parser import RawRequestMessage
 
 from zerogravity import ids
 from zerogravity.errors import bad_request
-from zerogravity.server.paths import canonical, surface_at
+from zerogravity.server.paths import canonical, split_run, surface_at
+from zerogravity.server.services import RUN
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
@@ -114,7 +115,7 @@ def unreadable(beginning: bytes, surfaces: Surfaces, request_id: str = "") -> ob
     """The fixed answer, in the form of the API whose path stands in the request's first line."""
     _, _, rest = beginning.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
-    return surface_at(canonical(path), surfaces).error(UNREADABLE, request_id).body
+    return surface_at(split_run(canonical(path))[1], surfaces).error(UNREADABLE, request_id).body
 
 
 def refuse_expectation(handler: Handler, surfaces: Surfaces) -> Handler:
@@ -137,13 +138,18 @@ def refuse_expectation(handler: Handler, surfaces: Surfaces) -> Handler:
 
 
 def with_canonical_path(factory: Factory) -> Factory:
-    """Requests get their canonical path first, so that routes and guards see the same one."""
+    """Requests get their canonical path first, and lose the run in front of it, so that routes and guards see the same
+    one."""
 
     def made(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
         url = message.url
-        if (path := canonical(url.raw_path)) != url.raw_path:
+        run, path = split_run(canonical(url.raw_path))
+        if path != url.raw_path:
             message = message._replace(url=url.with_path(path, encoded=True, keep_query=True))
-        return factory(message, *rest)
+        request = factory(message, *rest)
+        if run:
+            request[RUN] = run
+        return request
 
     return made
 

@@ -72,4 +72,5 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_get("/health", status.health)
     add.add_get("/ready", status.ready)
     add.add_get("/metrics", status.metrics)
+    add.add_get("/run/{id:[0-9a-z]{4,32}}", status.run)
     add.add_post("/v1/token", status.token)

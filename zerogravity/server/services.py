@@ -22,6 +22,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.runs import Runs
 from zerogravity.server.fetch import Fetch
 from zerogravity.store.base import ResponseStore
 from zerogravity.surfaces.base import Surface, Surfaces
@@ -70,6 +71,7 @@ class Services:
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
     ``budget``  how much memory may be used.
+    ``runs``  what each ``zerogravity run`` has caused.
     ``wall``  wall-clock seconds, for display only. ``parses``  bounds how many large bodies are parsed at a time.
     """
 
@@ -89,6 +91,7 @@ class Services:
     fetch: Fetch = field(default_factory=Fetch)
     wall: Callable[[], float] = time.time
     budget: Budget = field(default_factory=Budget)
+    runs: Runs = field(default_factory=Runs)
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 
@@ -109,3 +112,4 @@ class Exchange:
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
 EXCHANGE: web.RequestKey[Exchange] = web.RequestKey("exchange", Exchange)
+RUN: web.RequestKey[str] = web.RequestKey("run", str)  # the id in front of its path; without one: missing

@@ -27,6 +27,7 @@ async def health(request: web.Request) -> web.Response:
     health = request.app[SERVICES].health
     is_ready, checks = health.ready()
     body: dict[str, object] = {
+        "server": "zerogravity",
         "status": "degraded" if health.degraded or not is_ready else "ok",
         "version": __version__,
         "uptime_seconds": round(health.uptime, 1),
@@ -46,6 +47,14 @@ async def ready(request: web.Request) -> web.Response:
     if is_ready:
         return json_response(body, NO_STORE)
     return json_response(body, {**NO_STORE, "Retry-After": "1"}, status=503)
+
+
+async def run(request: web.Request) -> web.Response:
+    """GET /run/{id}: what the program of one ``zerogravity run`` has caused so far; ``traces``: the folder, if there is
+    one."""
+    services, run_id = request.app[SERVICES], request.match_info["id"]
+    traces = str(services.config.trace_path) if services.config.trace else None
+    return json_response({"run": run_id, **services.runs.totals(run_id).as_json(), "traces": traces}, NO_STORE)
 
 
 async def metrics(request: web.Request) -> web.Response:

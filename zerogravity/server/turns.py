@@ -16,7 +16,7 @@ from zerogravity.server.body import Body, read_json
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
-from zerogravity.server.services import EXCHANGE, SERVICES
+from zerogravity.server.services import EXCHANGE, RUN, SERVICES
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.wire.narrow import Json
@@ -70,7 +70,7 @@ async def turn_of(
     caller = recognise(request.headers)
     turn = replace(
         turn, size=budget.memory, notes=(*turn.notes, *body.notes),
-        client=caller.client, conversation=turn.conversation or caller.conversation,
+        client=caller.client, conversation=turn.conversation or caller.conversation, run=request.get(RUN, ""),
     )  # fmt: skip
     return Incoming(turn, body.raw, request.headers)
 
@@ -96,7 +96,7 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
         budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
-        created=int(services.wall()),
+        created=round(services.wall(), 3),
         target=services.catalogue.resolve,
         owner=owner,
         recall=budget.counting(services.store.calls.get, surface.input),

@@ -47,6 +47,7 @@ class StoredTurn:
 class Context:
     """What a request parser may look up.
 
+    ``created``  wall-clock seconds of arrival, to the millisecond; what an API shows of it is whole.
     ``target``   model name → Target; raises FaultError 404 ``model_not_found``.
     ``recall``   call id → the call as Google made it, or None (foreign, expired).
     ``stored``   (response id) → StoredTurn or None, already scoped to the owner.
@@ -55,7 +56,7 @@ class Context:
     """
 
     turn_id: str
-    created: int
+    created: float
     target: Callable[[str], Target]
     owner: str = ""
     recall: Callable[[str], RememberedCall | None] = lambda _: None

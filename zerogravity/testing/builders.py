@@ -22,7 +22,7 @@ from zerogravity.wire.google import GoogleDecoder
 
 NS = 1_000_000_000
 TURN_ID = "turn_" + "7" * 32
-CREATED = 1_770_000_000
+CREATED = 1_770_000_000.25  # shown by an API as whole seconds
 Json = dict[str, Any]  # of Google's form
 TARGET = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
 

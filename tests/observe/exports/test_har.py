@@ -10,6 +10,7 @@ import pytest
 from tests.observe.exports.conftest import EVIL, LINES
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.observe import trace_reader
+from zerogravity.observe.exports import otel
 from zerogravity.observe.exports.har import write
 from zerogravity.surfaces import REGISTRY
 
@@ -42,6 +43,18 @@ def test_every_har_entry_is_complete(traces):
         assert spent == pytest.approx(entry["time"])
         assert min(timings["wait"], timings["receive"], entry["time"]) >= 0
         assert re.fullmatch(r"2026-02-02T\d\d:\d\d:\d\d\.\d{3}Z", entry["startedDateTime"])
+
+
+def test_moments_are_told_to_the_millisecond(recording, make_turn):
+    made = recording()
+    made.store.open(make_turn(surface="chat", created=1_770_000_000.123)).close(Finished("stop"))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert trace.info["started"] == "2026-02-02T02:40:00.123Z"
+    assert trace.folder.name.startswith("024000123-")
+    assert har([trace])["log"]["entries"][0]["startedDateTime"] == "2026-02-02T02:40:00.123Z"
+    (span,) = json.loads(otel.write([trace], REGISTRY))["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert span["startTimeUnixNano"] == "1770000000123000000"
 
 
 def test_har_has_both_sides_bodies(traces):

@@ -85,7 +85,7 @@ def test_a_turn_in_memory_is_exported_as_its_trace(recording, make_turn, name, s
     running.close(terminal)
     made.flush()
     copy = Replica(channel, channel.records, PLAIN, bytes(32), lambda *which: bodies.get(channel.id, *which),
-                   placed=lambda: Sessions().place(channel.turn))  # fmt: skip
+                   placed=lambda: Sessions().of(channel))  # fmt: skip
     assert len(list(copy.grow())) == len(channel.records)
     assert copy.mask_spread_secrets(), "a secret was spread over deltas"
     trace = trace_reader.find(made.root)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,8 +12,11 @@ import pytest
 from tests.observe.inspector.support import TOKEN, Looked, Scene
 from zerogravity import config as configuration
 from zerogravity.observe.health import Health
+from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.recorder import Recorder
+from zerogravity.observe.sessions import Sessions
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
 from zerogravity.store.responses import open_store
@@ -23,15 +27,29 @@ Look = Callable[..., Awaitable[Looked]]
 
 
 @pytest.fixture
-async def look(scene: Scene, clock: Any) -> AsyncIterator[Look]:
+def sessions() -> Sessions:
+    return Sessions()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, scene: Scene, clock: Any, sessions: Sessions) -> Iterator[Recorder]:
+    """Records the scene's turns when it is flushed."""
+    made = Recorder(tmp_path / "traces", clock=clock, surfaces=REGISTRY, sessions=sessions, tick=3600)
+    made.attach(scene.store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def look(scene: Scene, clock: Any, sessions: Sessions) -> AsyncIterator[Look]:
     """``await look(**settings)`` → Looked. ``surfaces`` render instead of the real ones."""
     started: list[Looked] = []
 
-    async def make(surfaces: Any = REGISTRY, **settings: Any) -> Looked:
+    async def make(surfaces: Any = REGISTRY, history: History | None = None, **settings: Any) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
             scene.store, scene.bodies, TOKEN, surfaces=surfaces, secret=bytes(32), clock=clock,
-            health=lambda: dict(scene.health),
+            health=lambda: dict(scene.health), history=history, sessions=sessions,
         )  # fmt: skip
         services = Services(
             store=scene.store,

@@ -1,4 +1,4 @@
-"""The endpoints over a real server: who may look, what is shown, that nothing can be changed."""
+"""The endpoints over a real server: what is shown, in memory and on disk, and that nothing can be changed."""
 
 from __future__ import annotations
 
@@ -10,99 +10,17 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
-from tests.observe.inspector.support import TOKEN
 from zerogravity.core.events import TextDelta
-from zerogravity.observe.inspector import api, assets
-from zerogravity.observe.inspector.api import HEADERS, Answered, Inspector
-from zerogravity.observe.sessions import NOWHERE, Placement, Sessions
+from zerogravity.errors import bad_request
+from zerogravity.observe import summary, trace_reader
+from zerogravity.observe.history import History, Page
+from zerogravity.observe.inspector import assets
+from zerogravity.observe.inspector.answers import HEADERS
 from zerogravity.surfaces import REGISTRY
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyzABCDEFGH"
 API = "/inspector/api/turns/{id}"
 TURN_PATHS = ["", "/conversation", "/tools", "/bodies", "/records", "/records/1", "/records/-1", "/frames"]
-
-
-# -- who may look --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "path", ["/inspector", "/inspector/", "/inspector/main.js", "/inspector/api/turns", "/inspector/api/live"]
-)
-@pytest.mark.parametrize("given", ["", "wrong", TOKEN + "x", TOKEN[:-1], "%ED%A0%80", "%C3%BC"])
-async def test_without_the_token_nothing_is_shown(look, path, given):
-    looked = await look()
-    looked.scene.whole("told to nobody")
-    cookies = {f"zg_inspector_{looked.running.port}": given} if given.isascii() and "%" not in given else {}
-    for query, sent in ((f"?token={given}", {}), ("", cookies)):
-        status, headers, body = await looked.ask(path + query, cookies=sent)
-        assert status == 401
-        assert b"link that zerogravity printed" in body
-        assert headers["Content-Security-Policy"] == HEADERS["Content-Security-Policy"]
-        assert "Set-Cookie" not in headers
-
-
-async def test_a_cookie_that_is_no_text_is_a_wrong_one(look):
-    looked = await look()
-    name = next(iter(looked.cookie))
-    status, _, _ = await looked.ask(
-        "/inspector/",
-        cookies={},
-        headers={"Cookie": f"{name}=\u00fc\udcff".encode("utf-8", "surrogateescape").decode("latin-1")},
-    )
-    assert status == 401
-
-
-async def test_the_link_sets_the_cookie_and_takes_the_token_out_of_the_address(look):
-    looked = await look()
-    status, headers, _ = await looked.ask(f"/inspector?token={TOKEN}", cookies={})
-    assert (status, headers["Location"]) == (303, "/inspector/")
-    cookie = headers["Set-Cookie"]
-    assert cookie.startswith(f"zg_inspector_{looked.running.port}={TOKEN};")
-    for attribute in ("HttpOnly", "SameSite=Strict", "Path=/inspector"):
-        assert attribute in cookie.split("; ")
-    status, _, body = await looked.ask("/inspector/")
-    assert status == 200
-    assert body.startswith(b"<!doctype html>")
-    status, headers, _ = await looked.ask("/inspector")
-    assert (status, headers["Location"]) == (303, "/inspector/")
-
-
-async def test_the_gateways_key_is_no_key_to_the_inspector_nor_the_other_way_round(look):
-    looked = await look(key="the-gateways-key")
-    headers = {"Authorization": "Bearer the-gateways-key"}
-    assert (await looked.ask("/inspector/", cookies={}, headers=headers))[0] == 401
-    assert (await looked.ask("/inspector/"))[0] == 200
-    assert (await looked.ask("/v1/models", headers={"Authorization": f"Bearer {TOKEN}"}))[0] == 401
-
-
-@pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({"Host": "evil.example"}, 421),
-        ({"Origin": "https://evil.example"}, 403),
-        ({"Sec-Fetch-Site": "cross-site"}, 403),
-        ({"Sec-Fetch-Site": "same-origin"}, 200),
-    ],
-)
-async def test_other_web_pages_are_kept_out_though_they_have_the_cookie(look, headers, status):
-    looked = await look()
-    assert (await looked.ask("/inspector/api/turns", headers=headers))[0] == status
-
-
-async def test_everything_only_reads(look):
-    looked = await look()
-    channel = looked.scene.whole()
-    before = (await looked.ask("/inspector/api/turns"))[2]
-    paths = ["/inspector/", "/inspector/api/turns", *(API.format(id=channel.id) + path for path in TURN_PATHS)]
-    for path in paths:
-        for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD"):
-            assert (await looked.ask(path, method=method))[0] == 405, (method, path)
-    assert (await looked.ask("/inspector/api/turns"))[2] == before
-
-
-def test_an_empty_token_would_let_everybody_in(scene, clock):
-    with pytest.raises(ValueError, match="token"):
-        Inspector(scene.store, scene.bodies, "", surfaces={}, secret=b"", clock=clock, health=dict)
 
 
 # -- the page ------------------------------------------------------------------------------------------------------
@@ -141,6 +59,17 @@ async def test_names_that_are_no_file_of_the_page_are_404(look, name):
     status, _, body = await looked.ask(f"/inspector/{name}")
     assert status == 404
     assert b"import" not in body
+
+
+async def test_everything_only_reads(look):
+    looked = await look()
+    channel = looked.scene.whole()
+    before = (await looked.ask("/inspector/api/turns"))[2]
+    paths = ["/inspector/", "/inspector/api/turns", *(API.format(id=channel.id) + path for path in TURN_PATHS)]
+    for path in paths:
+        for method in ("POST", "PUT", "DELETE", "PATCH", "HEAD"):
+            assert (await looked.ask(path, method=method))[0] == 405, (method, path)
+    assert (await looked.ask("/inspector/api/turns"))[2] == before
 
 
 # -- turns ---------------------------------------------------------------------------------------------------------
@@ -394,74 +323,7 @@ async def test_bodies_that_are_not_held(look):
     assert told == {"client_request": None, "upstream": [], "answer": "", "answer_size": 0}
 
 
-# -- live ----------------------------------------------------------------------------------------------------------
-
-
-class Live:
-    """The messages of a live stream."""
-
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
-
-    async def next(self) -> dict[str, Any]:
-        line = await asyncio.wait_for(self.answer.content.readline(), 10)
-        assert line.startswith(b"data: "), line
-        assert await self.answer.content.readline() == b"\n"
-        return json.loads(line[6:])
-
-
-@pytest.fixture
-async def live(look, monkeypatch):
-    monkeypatch.setattr(api, "TICK_S", 0.01)
-    looked = await look()
-    looked.scene.whole("first")
-    answer = await looked.http.get(looked.url + "/inspector/api/live", cookies=looked.cookie)
-    yield looked, Live(answer)
-    answer.close()
-
-
-async def test_live_tells_all_turns_then_what_changes(live):
-    looked, stream = live
-    scene = looked.scene
-    first = await stream.next()
-    assert (first["all"], len(first["turns"]), first["gone"]) == (True, 1, [])
-    done = first["turns"][0]["id"]
-    channel = scene.open("second", to="told")
-    second = await stream.next()
-    assert (second["all"], [turn["id"] for turn in second["turns"]]) == (False, [channel.id])
-    assert second["turns"][0]["state"] == "waiting for LS"
-    scene.begin(channel)
-    scene.think(channel, "hm")
-    assert (await stream.next())["turns"][0]["state"] == "thinking"
-    scene.advance(11)  # nothing comes: a change as well
-    assert (await stream.next())["turns"][0]["state"] == "stalled"
-    evict(scene.store, done)
-    assert (await stream.next())["gone"] == [done]
-    scene.health["active"] = 7
-    told = await stream.next()
-    assert (told["turns"], told["health"]["active"]) == ([], 7)
-
-
-async def test_live_ends_with_the_server(live):
-    looked, stream = live
-    await stream.next()
-    stopped = asyncio.create_task(looked.stop())
-    assert await asyncio.wait_for(stream.answer.content.read(), 5) == b""
-    await asyncio.wait_for(stopped, 5)
-
-
-async def test_live_ends_when_the_page_goes(live, caplog):
-    looked, stream = live
-    await stream.next()
-    tasks = asyncio.all_tasks()
-    stream.answer.close()
-    looked.scene.open("after")
-    for _ in range(200):
-        if len(asyncio.all_tasks()) < len(tasks):
-            break
-        await asyncio.sleep(0.01)
-    assert len(asyncio.all_tasks()) < len(tasks)
-    assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
+# -- slow views ------------------------------------------------------------------------------------------------------
 
 
 async def test_one_slow_view_does_not_hold_up_the_loop(look):
@@ -520,41 +382,85 @@ async def test_a_reader_that_leaves_does_not_spoil_the_view(look):
     assert [row["text"] for row in (await looked.get(f"turns/{channel.id}/frames"))["rows"]] == ["x", "0", "1"]
 
 
-# -- results -------------------------------------------------------------------------------------------------------
+# -- on disk -------------------------------------------------------------------------------------------------------
 
 
-async def test_results_are_named_by_their_ids(scene):
-    part = {"functionResponse": {"id": "call_1", "name": "f", "response": {}}}
-    other = {"functionResponse": {"name": "g", "response": {}}}
-    asked = {"contents": [{"role": "user", "parts": [part, other, {"text": "and"}]}]}
-    answered = Answered(scene.store, Sessions())
-    channels = [scene.fail(scene.open(google_request=asked)) for _ in range(2)]
-    assert set(await answered.now()) == {"call_1"}
-    evict(scene.store, channels[0].id)
-    assert set(await answered.now()) == {"call_1"}, "the other turn brings it, too"
-    evict(scene.store, channels[1].id)
-    assert set(await answered.now()) == set()
+async def test_a_turn_that_has_left_memory_is_read_from_disk(look, recorder):
+    looked = await look(history=History(recorder.directory))
+    channel = looked.scene.whole("one two three", conversation="c1")
+    assert recorder.flush()
+    before = {path: await looked.get(f"turns/{channel.id}{path}") for path in TURN_PATHS}
+    evict(looked.scene.store, channel.id)
+    after = {path: await looked.get(f"turns/{channel.id}{path}") for path in TURN_PATHS}
+    for path in ("/conversation", "/tools", "/records", "/records/1", "/bodies"):
+        assert after[path] == before[path], path
+    assert [row["text"] for row in after["/frames"]["rows"]] == [row["text"] for row in before["/frames"]["rows"]]
+    different = {name for name, value in before[""].items() if value != after[""][name]}
+    assert different <= {"received_ms", "readers", "stored", "created"}
+    assert after[""]["stored"]
 
 
-async def test_many_new_turns_are_read_with_pauses(scene):
-    for _ in range(5 * api.BATCH):
-        scene.open()
-    answered = Answered(scene.store, Sessions())
-    looking = asyncio.create_task(answered.now())
-    pauses = 0
-    while not looking.done():
-        await asyncio.sleep(0)
-        pauses += 1
-    assert pauses >= 5
+async def test_a_turn_that_is_nowhere_is_a_404(look, recorder):
+    looked = await look(history=History(recorder.directory))
+    for path in TURN_PATHS:
+        status, _, body = await looked.ask(API.format(id="turn_none") + path)
+        assert (status, body.decode().strip()) == (404, "There is no such turn, neither in memory nor on disk.")
 
 
-async def test_turns_that_others_go_on_from_are_known(scene, monkeypatch):
-    first, second = scene.whole(), scene.whole()
-    placed = {second.id: Placement("session", first.id)}
-    sessions = Sessions()
-    monkeypatch.setattr(sessions, "known", lambda turn_id: placed.get(turn_id, NOWHERE))
-    answered = Answered(scene.store, sessions)
-    assert set(await answered.now()) == {first.id}
-    assert set(await answered.now()) == {first.id}
-    evict(scene.store, second.id)
-    assert set(await answered.now()) == set()
+async def test_older_turns_come_by_pages(look, recorder):
+    looked = await look(history=History(recorder.directory))
+    channels = [looked.scene.whole(asked=f"question {n}", created=1e9 + n) for n in range(5)]
+    assert recorder.flush()
+    told = await looked.get("turns")
+    assert (len(told["turns"]), told["more"], told["recorded"]) == (5, True, True)
+    for channel in channels[:3]:
+        evict(looked.scene.store, channel.id)
+    told = await looked.get("turns?before=1000000003&limit=2")
+    assert ([row["question"] for row in told["turns"]], told["more"]) == (["question 2", "question 1"], True)
+    assert all(row["stored"] for row in told["turns"])
+    told = await looked.get("turns?before=1000000001&limit=2")
+    assert ([row["id"] for row in told["turns"]], told["more"]) == ([channels[0].id], False)
+    assert [row["question"] for row in (await looked.get("turns?q=question%204"))["turns"]] == ["question 4"]
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [("before=soon", "before must be a time"), ("q=&limit=0", "limit must be a whole number from 1 to 1000")],
+)
+async def test_what_a_page_may_be_is_said(look, query, text):
+    looked = await look()
+    status, _, body = await looked.ask(f"/inspector/api/turns?{query}")
+    assert status == 400
+    assert text in body.decode()
+
+
+async def test_a_query_that_cannot_be_read_is_a_400_with_its_text(look, recorder, monkeypatch):
+    def refuse(*_: Any, **__: Any) -> None:
+        raise bad_request("there is no field 'cod'; did you mean 'code'?")
+
+    monkeypatch.setattr(History, "search", refuse)
+    looked = await look(history=History(recorder.directory))
+    status, headers, body = await looked.ask("/inspector/api/turns?q=cod:x")
+    assert (status, body.decode().strip()) == (400, "there is no field 'cod'; did you mean 'code'?")
+    assert headers["Content-Type"].startswith("text/plain")
+
+
+async def test_a_session_is_its_turns_in_memory_and_on_disk(look, recorder, sessions, monkeypatch):
+    monkeypatch.setattr(History, "search", by_session)
+    looked = await look(history=History(recorder.directory))
+    scene = looked.scene
+    old, new = (
+        scene.whole(asked=asked, conversation="a", created=at) for asked, at in (("old", 1e9), ("new", 1e9 + 9))
+    )
+    scene.whole(asked="alone", conversation="b", created=1e9 + 5)
+    assert recorder.flush()
+    evict(scene.store, old.id)
+    told = (await looked.get("sessions"))["sessions"]
+    assert [(each["title"], each["turns"]) for each in told] == [("old", 2), ("alone", 1)]
+    assert told[0]["session"] == sessions.known(new.id).session
+    assert told[0]["prompt"] == 2400
+
+
+def by_session(history: History, query: str = "", *, before: float | None = None, limit: int = 100) -> Page:
+    rows = [summary.stored_row(dict(trace.info)) for trace in trace_reader.scan(history.root)]
+    return Page([row for row in rows if f"session:{row['session']}" == query], False)

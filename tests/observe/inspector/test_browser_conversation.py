@@ -381,7 +381,7 @@ async def test_ends_have_their_colours(page, place):
     place[following.id] = Placement("s", abandoned.id)
     await words(browser, f"[data-id='{abandoned.id}']", "no result came")
     assert {name: await browser.run(badge, channel.id) for name, channel in ends.items()} == {
-        "stop": "badge good", "length": "badge cut", "filtered": "badge cut", "abandoned": "badge cut",
+        "stop": "badge good", "length": "badge warn", "filtered": "badge warn", "abandoned": "badge warn",
         "failed": "badge bad",
     }  # fmt: skip
     assert await browser.count(f"[data-id='{abandoned.id}'] .running") == 0

@@ -243,7 +243,7 @@ def test_ends(end: Finished, kind: str, reason: str | None) -> None:
     assert last["type"] == kind
     assert last["response"]["incomplete_details"] == ({"reason": reason} if reason else None)
     assert last["response"]["output"][0]["status"] == ("incomplete" if reason else "completed")
-    assert last["response"]["completed_at"] == (None if reason else 1_770_000_000)
+    assert last["response"]["completed_at"] == (None if reason else 1_770_000_001)
 
 
 def test_text_that_was_whole_before_the_end_is_not_cut() -> None:

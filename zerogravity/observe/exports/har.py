@@ -7,13 +7,13 @@ mitmproxy's own exporter writes the flows of a proxy: the client's side is not o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
 from zerogravity.core.events import AttemptOpened, RequestLine
 from zerogravity.hosts import GOOGLE
+from zerogravity.observe import moments
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
@@ -179,5 +179,4 @@ def _marks(trace: TurnSource) -> dict[str, float]:
 
 
 def _when(trace: TurnSource, ms: float) -> str:
-    start = datetime.fromtimestamp(count(trace.info.get("created")), UTC)
-    return (start + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moments.utc((number(trace.info.get("created")) or 0) + ms / 1000)

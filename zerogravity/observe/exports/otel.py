@@ -28,7 +28,7 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces, *, content: bool = F
 
 
 def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, object]]:
-    created = trace.channel.turn.created * 1_000_000_000
+    created = round(trace.channel.turn.created * 1000) * 1_000_000  # a double holds no ns of today
     turn, *calls = spans(trace.channel, trace.records, surfaces, content=content)
     no_attributes: list[object] = []
     events = [

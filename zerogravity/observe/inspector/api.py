@@ -1,62 +1,41 @@
-"""The inspector's read-only endpoints under ``/inspector``: turns, events, frames, bodies, live, the page.
+"""The inspector's endpoints under ``/inspector``: turns, sessions, events, frames, bodies, live, the page.
 
-They need a token of their own (a cookie that the printed link sets once) and have a strict policy. Everything shown has
-gone through the redactor. Work that grows with a turn runs in a thread, so that looking never delays running streams.
+They need a token of their own (``access``) and have a strict policy. Everything shown has gone through the redactor. A
+turn is looked up in memory, then on disk. Work that grows with a turn runs in a thread, so that looking never delays
+running streams.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hmac
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import cast
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from operator import itemgetter
+from typing import Any
 
-import orjson
 from aiohttp import web
 
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Turn
-from zerogravity.observe import summary
+from zerogravity.observe import session_summary, summary
 from zerogravity.observe.history import History
-from zerogravity.observe.inspector import page
-from zerogravity.observe.inspector.assets import TYPES, names, read
+from zerogravity.observe.inspector import answers, page
+from zerogravity.observe.inspector.access import Access, Handler
+from zerogravity.observe.inspector.answers import HEADERS, BadRequest, as_json, moment, whole_number
+from zerogravity.observe.inspector.assets import names
 from zerogravity.observe.inspector.following import Following
+from zerogravity.observe.inspector.live import LiveTurns, Row
+from zerogravity.observe.inspector.older import Older
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
 from zerogravity.observe.requests import Bodies
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
-from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import lookup
+from zerogravity.wire.narrow import text
 
-BATCH = 10  # rows made in one go: each may take milliseconds, and captures run in the same loop
 PAGE, MAX_PAGE = 200, 1000
+SESSIONS, TURNS_OF_A_SESSION = 50, 2000
 TICK_S = 0.5
 HEARTBEAT_S = 10.0  # between two messages when nothing changes
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class BadRequest(Exception):
-    """A request that cannot be answered; ``text`` is the body of the answer."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
 
 
 class Inspector:
@@ -77,18 +56,14 @@ class Inspector:
         history: History | None = None,
         view_bytes: int = MAX_BYTES,
     ) -> None:
-        if not token:
-            raise ValueError("the inspector needs a token")
-        self._store = store
-        self._token = token
-        self._clock = clock
+        self.access = Access(token)
         self._surfaces = surfaces
         self._health = health
-        self._sessions = sessions or Sessions()
-        self._history = history
-        self.replicas = Replicas(bodies, surfaces, secret, view_bytes, self._sessions)
+        sessions = sessions or Sessions()
+        self._turns = LiveTurns(store, surfaces, sessions, clock, place=history is None)
+        self._older = Older(history)
+        self.replicas = Replicas(bodies, surfaces, secret, view_bytes, sessions)
         self._following = Following()
-        self._answered = Answered(store, self._sessions)
         self._stopping = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
@@ -98,7 +73,8 @@ class Inspector:
             "/inspector": self._enter,
             "/inspector/": self._page,
             "/inspector/api/live": self._live,
-            "/inspector/api/turns": self._turns,
+            "/inspector/api/turns": self._list,
+            "/inspector/api/sessions": self._sessions,
             turn: self._turn,
             turn + "/live": self._follow,
             turn + "/conversation": self._shows(page.messages),
@@ -110,223 +86,138 @@ class Inspector:
             "/inspector/{name}": self._static,
         }
         for path, handler in routes.items():
-            app.router.add_get(path, self._guarded(handler), allow_head=False)
+            app.router.add_get(path, self.access.guarded(handler), allow_head=False)
         app.on_shutdown.append(self._stop)
 
     async def _stop(self, _: web.Application) -> None:
         self._stopping.set()
         self._following.close()
         self.replicas.close()
-
-    # -- access ------------------------------------------------------------------------------------------
-
-    def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            # Cookies ignore ports: two gateways on one machine must not overwrite each other's.
-            cookie = f"zg_inspector_{request.url.port}"
-            if self._is_token(request.query.get("token", "")):
-                response = _to_page()
-                response.set_cookie(cookie, self._token, httponly=True, samesite="Strict", path="/inspector")
-                return response
-            if not self._is_token(request.cookies.get(cookie, "")):
-                return _plain(401, "Open the inspector with the link that zerogravity printed when it started.")
-            try:
-                return await handler(request)
-            except BadRequest as refused:
-                return _plain(refused.status, refused.text)
-
-        return guarded
-
-    def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "backslashreplace"), self._token.encode())
+        self._older.close()
 
     # -- the page ----------------------------------------------------------------------------------------------
 
     async def _enter(self, _: web.Request) -> web.Response:
-        return _to_page()
+        return answers.to_page()
 
     async def _page(self, _: web.Request) -> web.Response:
         self.replicas.prepare()
-        return _file("index.html")
+        return answers.file("index.html")
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in names():
             raise BadRequest(404, "not found")
-        return _file(name)
+        return answers.file(name)
 
-    # -- turns -------------------------------------------------------------------------------------------------
+    # -- turns and sessions ------------------------------------------------------------------------------------
 
-    async def _turns(self, _: web.Request) -> web.Response:
-        answered = await self._answered.now()
-        now = self._clock()
-        turns: list[dict[str, object]] = []
-        for channel in self._store:
-            turns.append(self._row(channel, now, answered))
-            if len(turns) % BATCH == 0:
-                await asyncio.sleep(0)
-        return _json({"turns": turns, "health": self._health()})
+    async def _list(self, request: web.Request) -> web.Response:
+        """Those in memory; with ``q`` or ``before`` those on disk."""
+        before, limit = moment(request, "before"), whole_number(request, "limit", PAGE, MAX_PAGE, 1)
+        if before is None and "q" not in request.query:
+            rows, more = await self._turns.rows(), self._older.recorded
+        else:
+            rows, more = await self._older.search(request.query.get("q", ""), before, limit)
+        return as_json({"turns": rows, "more": more, "recorded": self._older.recorded, "health": self._health()})
+
+    async def _sessions(self, request: web.Request) -> web.Response:
+        """Sessions on disk and, unless ``q`` or ``before`` asks for older ones, in memory; the newest first."""
+        query, before = request.query.get("q", ""), moment(request, "before")
+        limit = whole_number(request, "limit", SESSIONS, SESSIONS, 1)
+        found = {
+            text(each.get("session")): each
+            for each in await self._older.ask(
+                lambda history: history.sessions(query, before=before, limit=limit + 1), list[Row]()
+            )
+        }
+        more = len(found) > limit
+        live = self._turns.by_session()
+        wanted = live.keys() & found.keys() if query or before is not None else list(live)[:limit]
+        for session in wanted:
+            found[session] = session_summary.of(await self._rows_of(session))
+        shown = sorted(found.values(), key=lambda each: _ended(each), reverse=True)
+        return as_json({"sessions": shown[:limit], "more": more or len(shown) > limit})
+
+    async def _rows_of(self, session: str) -> list[Row]:
+        """All rows of a session, from disk and memory, the oldest first."""
+        stored = await self._older.search(f"session:{session}", None, TURNS_OF_A_SESSION)
+        rows = {text(row.get("id")): row for row in stored.rows}
+        rows |= {text(row.get("id")): row for row in await self._turns.rows(self._turns.by_session().get(session, ()))}
+        return sorted(rows.values(), key=itemgetter("created", "received_ms"))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        """SSE: first all turns, then the changed ones, at most twice a second."""
+        """SSE: first all turns, the newest first and in several messages, the last of them ``complete``; then the
+        changed ones, at most twice a second."""
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        sent: dict[str, tuple[int, str]] = {}
+        about: dict[str, object] = {"all": True, "recorded": self._older.recorded}
         health: Mapping[str, object] = {}
-        quiet = HEARTBEAT_S
-        first = True
-        while not self._stopping.is_set():
-            changed, gone = await self._changes(sent)
-            if first or changed or gone or self._health() != health or quiet >= HEARTBEAT_S:
-                health, quiet = self._health(), 0.0
-                data = {"all": first, "turns": changed, "gone": gone, "health": health}
-                try:
-                    await response.write(b"data: " + orjson.dumps(data, default=_default) + b"\n\n")
-                except ConnectionError:
-                    break  # the page is closed
-                first = False
-            quiet += TICK_S
-            try:
-                await asyncio.wait_for(self._stopping.wait(), TICK_S)
-            except TimeoutError:
-                continue
+        quiet, complete = HEARTBEAT_S, False
+        with self._turns.follow() as feed:
+            while not self._stopping.is_set():
+                changed, gone, all_told = await feed.news()
+                now = self._health()
+                if changed or gone or not complete or now != health or quiet >= HEARTBEAT_S:
+                    health, quiet, complete = now, 0.0, all_told
+                    told = {**about, "turns": changed, "gone": gone, "complete": complete, "health": health}
+                    try:
+                        await response.write(b"data: " + answers.json_bytes(told) + b"\n\n")
+                    except ConnectionError:
+                        break  # the page is closed
+                    about = {"all": False}
+                if complete:
+                    await self._pause(TICK_S)
+                    quiet += TICK_S
         return response
 
-    async def _changes(self, sent: dict[str, tuple[int, str]]) -> tuple[list[dict[str, object]], list[str]]:
-        """What differs from ``sent``, which is updated."""
-        answered = await self._answered.now()
-        now = self._clock()
-        changed: list[dict[str, object]] = []
-        present: set[str] = set()
-        for channel in self._store:
-            present.add(channel.id)
-            if channel.id in sent and sent[channel.id][1] in summary.FINAL:
-                continue  # it changes no more: most turns cost nothing
-            mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
-            if sent.get(channel.id) != mark:
-                sent[channel.id] = mark
-                changed.append(self._row(channel, now, answered))
-                if len(changed) % BATCH == 0:
-                    await asyncio.sleep(0)
-        gone = [turn_id for turn_id in sent if turn_id not in present]
-        for turn_id in gone:
-            del sent[turn_id]
-        return changed, gone
+    async def _pause(self, seconds: float) -> None:
+        """Shorter when the application shuts down."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     # -- one turn ----------------------------------------------------------------------------------------------
 
+    async def look[T](self, turn_id: str, read: Callable[[TurnSource], T]) -> T:
+        """``read``, in a thread, of the turn in memory or on disk. Raises BadRequest where there is none."""
+        channel = self._turns.get(turn_id)
+        return await (self._older.look(turn_id, read) if channel is None else self.replicas.look(channel, read))
+
     async def _turn(self, request: web.Request) -> web.Response:
-        channel = self._find(request)
-        details = await self.replicas.look(channel, page.details)
-        return _json({**self._row(channel, self._clock(), await self._answered.now()), **details})
+        turn_id = request.match_info["id"]
+        channel = self._turns.get(turn_id)
+        row = None if channel is None else await self._turns.row(channel)
+
+        def both(source: TurnSource) -> Row:
+            return {**(row or summary.stored_row(dict(source.info))), **page.details(source)}
+
+        return as_json(await self.look(turn_id, both))
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
+        channel = self._turns.get(request.match_info["id"])
+        if channel is None:
+            raise BadRequest(404, "no such turn in memory")
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
-        await self._following.stream(request, response, self._find(request))
+        await self._following.stream(request, response, channel)
         return response
-
-    def _row(self, channel: CascadeChannel, now: int, answered: Collection[str]) -> dict[str, object]:
-        return summary.row(channel, now, answered, self._surfaces, self._sessions.known(channel.id))
 
     def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, object]]) -> Handler:
         """An endpoint for ``part``: (source, from, limit) → JSON."""
 
         async def show(request: web.Request) -> web.Response:
-            channel = self._find(request)
-            start, limit = _page_of(request)
-            return _json(await self.replicas.look(channel, lambda copy: part(copy, start, limit)))
+            start = whole_number(request, "from", 0, 10**9, -(10**9))
+            limit = whole_number(request, "limit", PAGE, MAX_PAGE)
+            return as_json(await self.look(request.match_info["id"], lambda source: part(source, start, limit)))
 
         return show
 
     async def _record(self, request: web.Request) -> web.Response:
         seq = int(request.match_info["seq"])
-        found = await self.replicas.look(self._find(request), lambda copy: page.event(copy, seq))
-        if found is None:
+        found = await self.look(request.match_info["id"], lambda source: (page.event(source, seq),))
+        if found[0] is None:
             raise BadRequest(404, "no such event")
-        return _json(found)
-
-    def _find(self, request: web.Request) -> CascadeChannel:
-        channel = self._store.get(request.match_info["id"])
-        if channel is None:
-            raise BadRequest(404, "no such turn in memory")
-        return channel
+        return as_json(found[0])
 
 
-class Answered:
-    """The ids of all calls whose results are in a turn of the store, and of the turns that others go on from."""
-
-    def __init__(self, store: MitmStore, sessions: Sessions) -> None:
-        self._store = store
-        self._sessions = sessions
-        self._by_turn: dict[str, frozenset[str]] = {}
-        self._ids: Counter[str] = Counter()  # id → how many turns have its result
-
-    async def now(self) -> Collection[str]:
-        """Reads each turn once, in batches."""
-        present = {channel.id: channel for channel in self._store}
-        for turn_id in self._by_turn.keys() - present.keys():
-            self._ids -= Counter(self._by_turn.pop(turn_id))
-        for number, (turn_id, channel) in enumerate(present.items(), 1):
-            if turn_id not in self._by_turn:
-                found = self._by_turn[turn_id] = _results(channel.turn)
-                self._ids.update(found)
-                if number % BATCH == 0:
-                    await asyncio.sleep(0)
-            if self._by_turn[turn_id].isdisjoint(previous := {self._sessions.known(turn_id).previous} - {""}):
-                self._by_turn[turn_id] |= previous
-                self._ids.update(previous)
-        return self._ids.keys()
-
-
-def _results(turn: Turn) -> frozenset[str]:
-    """The ids of calls whose results ``turn`` contains."""
-    return frozenset(
-        call_id
-        for content in summary.contents(turn)
-        for part in summary.parts(content)
-        if isinstance(call_id := lookup(part, "functionResponse", "id"), str)
-    )
-
-
-# -- answers -----------------------------------------------------------------------------------------------------------
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=orjson.dumps(value, default=_default), content_type="application/json", headers=HEADERS)
-
-
-def _default(value: object) -> object:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, jsonio.Number):
-        return orjson.Fragment(value.source)
-    return dict(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else str(value)
-
-
-def _plain(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=HEADERS)
-
-
-def _to_page() -> web.Response:
-    return web.Response(status=303, headers={**HEADERS, "Location": "/inspector/"})
-
-
-def _file(name: str) -> web.Response:
-    kind = TYPES[name[name.rindex(".") :]]
-    return web.Response(body=read(name), headers={**HEADERS, "Content-Type": f"{kind}; charset=utf-8"})
-
-
-def _page_of(request: web.Request) -> tuple[int, int]:
-    from_end = request.query.get("from", "").startswith("-")
-    start = _number(request, "from", 0, 10**9, sign="-" if from_end else "")
-    return -start if from_end else start, _number(request, "limit", PAGE, MAX_PAGE)
-
-
-def _number(request: web.Request, name: str, default: int, most: int, *, sign: str = "") -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    text = text.removeprefix(sign)
-    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
-        raise BadRequest(400, f"{name} must be a whole number up to {most}")
-    return int(text)
+def _ended(session: Mapping[str, Any]) -> float:
+    return session.get("ended") or session.get("started") or 0

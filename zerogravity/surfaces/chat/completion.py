@@ -44,7 +44,7 @@ def head(turn: Turn, kind: str) -> dict[str, object]:
     made: dict[str, object] = {
         "id": ids.derive("chatcmpl", turn.id).replace("_", "-"),
         "object": kind,
-        "created": turn.created,
+        "created": int(turn.created),
         "model": turn.model,
         "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
     }

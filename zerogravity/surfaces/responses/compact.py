@@ -51,7 +51,7 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
         {
             "id": response_id(turn.id),
             "object": "response.compaction",
-            "created_at": turn.created,
+            "created_at": int(turn.created),
             "output": [*messages, *render(turn, state, secret)["output"]],
             "usage": responses_usage(state.usage),
         },

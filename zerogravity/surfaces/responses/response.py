@@ -103,7 +103,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
     return {
         "id": response_id(turn.id),
         "object": "response",
-        "created_at": turn.created,
+        "created_at": int(turn.created),
         "status": status,
         "completed_at": known.get("completed_at"),
         "error": known.get("error"),
@@ -117,7 +117,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
 
 def _completed_at(turn: Turn, state: TurnState) -> int:
     """In seconds since the epoch, from the times of the records: the same on every read."""
-    return turn.created + ((state.ended_ns or 0) - (state.began_ns or 0)) // 1_000_000_000
+    return int(turn.created + ((state.ended_ns or 0) - (state.began_ns or 0)) / 1e9)
 
 
 # -- output items --------------------------------------------------------------------------------------------

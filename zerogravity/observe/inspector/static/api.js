@@ -1,17 +1,24 @@
 // The inspector's endpoints: JSON by fetch, live changes by EventSource. All of them only read. In an exported page what
 // they would answer stands in the page itself.
 
-const BASE = "/inspector/api";
+const BASE = "/inspector/api", AGAIN = 2000;
 const inlined = document.getElementById("data");
-const turns = inlined && new Map(JSON.parse(inlined.textContent).turns.map((turn) => [turn.turn.id, turn]));
+const data = inlined && JSON.parse(inlined.textContent);
+const turns = data && new Map(data.turns.map((turn) => [turn.turn.id, turn]));
 
 /** Whether this page is an export, in which nothing changes any more. */
 export const recorded = inlined !== null;
 
 export class Gone extends Error {}
 
+/** The server's own words for what it cannot do; `status`: HTTP's. */
+export class Refused extends Error {
+  constructor(status, text) { super(text); this.status = status; }
+}
+
 /** What the endpoint at `path` below a turn would answer. */
-function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
+function recall([kind, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
+  if (id === undefined) return { turns: [], sessions: [], more: false, ...(kind === "sessions" && { sessions: data.sessions ?? [] }) };
   if (!turns.has(id)) throw new Gone("This turn is not in the file.");
   const found = turns.get(id)[part];
   if (seq !== undefined) {
@@ -23,19 +30,25 @@ function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {})
   return rows ? { ...found, total: rows.length, from: at, rows: rows.slice(at, at + limit) } : found;
 }
 
-/** get("turns", id, "records", {from: 200}) → parsed JSON. Throws Gone for a turn that is no longer in memory. */
+/** get("turns", id, "records", {from: 200}) → parsed JSON. `signal` among the options cancels. Throws Gone for a turn
+ *  that is neither in memory nor on disk, Refused for what the server cannot read. */
 export async function get(...path) {
-  const options = typeof path.at(-1) === "object" ? path.pop() : {};
+  const { signal, ...options } = typeof path.at(-1) === "object" ? path.pop() : {};
   if (recorded) return recall(path, options);
   const query = Object.keys(options).length ? `?${new URLSearchParams(options)}` : "";
-  const answer = await fetch(`${BASE}/${path.map(encodeURIComponent).join("/")}${query}`);
+  const answer = await fetch(`${BASE}/${path.map(encodeURIComponent).join("/")}${query}`, { signal });
   if (answer.status === 404) throw new Gone((await answer.text()).trim());
+  if (answer.status === 400) throw new Refused(400, (await answer.text()).trim());
   if (!answer.ok) throw new Error(`${answer.status}: ${(await answer.text()).trim()}`);
   return answer.json();
 }
 
-/** Calls `change(message)` for each message and `state(text)` when the connection comes or goes. While the page is
- *  hidden nothing is connected: a browser has six connections per server, and the server has better things to do. */
+/** Whether the server still knows this browser: its token may be another one since it was started again. */
+const isLocked = () => fetch("/inspector/icon.svg", { cache: "no-store" }).then((answer) => answer.status === 401, () => false);
+
+/** Calls `change(message)` for each message and `state(text)` when the connection comes or goes; it comes again by
+ *  itself. While the page is hidden nothing is connected: a browser has six connections per server, and the server has
+ *  better things to do. */
 export function live(change, state) {
   if (recorded) {
     state("recorded");
@@ -48,9 +61,13 @@ export function live(change, state) {
     source = new EventSource(`${BASE}/live`);
     source.onopen = () => state("live");
     source.onmessage = (event) => change(JSON.parse(event.data));
-    source.onerror = () => {
+    source.onerror = async () => {
+      const closed = source?.readyState === EventSource.CLOSED;
       state("no connection");
-      if (source?.readyState === EventSource.CLOSED) { close(); setTimeout(() => source || document.hidden || open(), 3000); }
+      if (!closed) return;
+      close();
+      if (await isLocked()) state("locked");
+      setTimeout(() => source || document.hidden || open(), AGAIN);
     };
   };
   const follow = () => (document.hidden ? (close(), state("paused")) : source || open());

@@ -50,6 +50,15 @@ export const whole = (value) => Number(value).toLocaleString("en").replaceAll(",
 export const short = (value) => (value < 10000 ? whole(value) : value < 1e6 ? `${(value / 1000).toFixed(value < 1e5 ? 1 : 0)}k` : `${(value / 1e6).toFixed(1)}M`);
 export const clock = (unix) => (unix ? new Date(unix * 1000).toTimeString().slice(0, 8) : "");
 
+/** The time of day; of another day than today also the date. */
+export function day(unix) {
+  if (!unix) return "";
+  const at = new Date(unix * 1000);
+  return at.toDateString() === new Date().toDateString() ? clock(unix) : `${at.toLocaleDateString(undefined, { month: "short", day: "numeric" })} ${clock(unix).slice(0, 5)}`;
+}
+export const money = (usd) => (usd < 0.01 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`);
+export const percent = (part, of) => (of ? `${Math.round((100 * part) / of)} %` : "0 %");
+
 /** An element whose text is the time since `at` (performance.now()), kept right by `tick`. */
 export function since(at) {
   const node = h("span", { class: "tick num" }, seconds(performance.now() - at));

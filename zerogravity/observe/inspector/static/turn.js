@@ -3,17 +3,18 @@
 import { actions } from "./actions.js";
 import { Gone, get } from "./api.js";
 import { Answer } from "./answer.js";
+import { badge } from "./badge.js";
 import { Bodies } from "./bodies.js";
 import { Conversation } from "./conversation.js";
 import { empty, fill, h, ms, since } from "./dom.js";
 import { Events, Raw } from "./events.js";
 import { Notes, Tools, Usage } from "./facts.js";
-import { badge } from "./turns.js";
 import { waterfall } from "./waterfall.js";
 
 const PANES = [["Conversation", Conversation], ["Answer", Answer], ["Tools", Tools], ["Usage", Usage],
   ["Events", Events], ["Raw", Raw], ["Bodies", Bodies], ["Notes", Notes]];
 const EVERY = 1000;
+const GONE = "This turn is no longer in memory, and not on disk.";
 
 export class TurnView {
   constructor(box, store) {
@@ -24,9 +25,10 @@ export class TurnView {
     this.paneName = "Conversation";
     this.head = h("div", { class: "head" });
     this.falls = h("div", { class: "waterfall" });
-    this.tabs = h("nav", { role: "tablist" }, PANES.map(([name], n) =>
-      h("button", { type: "button", role: "tab", title: `${n + 1}`, data: { pane: name }, onclick: () => this.open(name) }, name)));
-    this.body = h("div", { class: "pane", tabindex: "-1" });
+    this.tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "panes", onkeydown: (event) => this.tabKey(event) },
+      PANES.map(([name], n) => h("button", { type: "button", role: "tab", id: `tab-${name}`, title: `key ${n + 1}`,
+        "aria-controls": "pane", data: { pane: name }, onclick: () => this.open(name) }, name)));
+    this.body = h("div", { class: "pane", id: "pane", role: "tabpanel", tabindex: "-1" });
     this.welcome();
     store.listeners.add(() => this.update());
   }
@@ -37,22 +39,44 @@ export class TurnView {
 
   update() {
     const { chosen, turn } = this.store;
+    if (this.store.session !== null) return this.yield();
     if (chosen !== this.id) {
       this.id = chosen;
       this.details = null;
       this.pane?.close?.();
       this.pane = null;
-      if (!turn) return this.welcome();
+      this.version = null;
+      if (!turn) return chosen ? this.seek(chosen) : this.welcome();
       fill(this.falls);
       fill(this.box, this.head, this.falls, this.tabs, this.body);
       this.open(this.paneName);
     }
-    if (!turn) return this.id ? !this.gone && this.leave("This turn is no longer in memory.") : this.welcome();
+    if (!turn) return this.id ? !this.gone && this.leave(GONE) : this.welcome();
     this.gone = false;
     if (this.version !== `${turn.id} ${turn.version}`) {
       this.version = `${turn.id} ${turn.version}`;
       this.heading(turn);
       this.fetch();
+    }
+  }
+
+  /** The right side belongs to a session for now. */
+  yield() {
+    this.pane?.close?.();
+    this.id = this.pane = null;
+  }
+
+  /** A turn that is not in the list: a link leads to it. */
+  async seek(id) {
+    fill(this.box, empty("Looking for the turn …"));
+    this.gone = true;  // until it is found
+    try {
+      const row = await get("turns", id);
+      if (id !== this.store.chosen) return;
+      this.id = null;
+      this.store.add([row], false);
+    } catch (error) {
+      if (id === this.store.chosen) this.leave(error instanceof Gone ? GONE : error.message);
     }
   }
 
@@ -63,16 +87,22 @@ export class TurnView {
   }
 
   heading(turn) {
-    fill(this.head,
+    fill(this.head, h("button", { type: "button", class: "back", "aria-label": "back to the list" }, "‹"),
       badge(turn), h("b", {}, turn.model), turn.target !== turn.model && h("span", { class: "dim" }, turn.target),
-      h("span", { class: "surface" }, turn.surface + (turn.stream ? "" : " · not streamed")),
+      h("span", { class: "surface" }, [turn.client, turn.surface, !turn.stream && "not streamed"].filter(Boolean).join(" · ")),
+      turn.conversation && h("button", { type: "button", class: "word", title: "only turns of this conversation",
+        data: { conversation: turn.conversation } }, turn.conversation.slice(0, 8)),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
       h("code", { class: "grow dim", title: "id of the turn" }, turn.id), actions(turn));
   }
 
   open(name) {
     this.paneName = name;
-    for (const tab of this.tabs.children) tab.setAttribute("aria-selected", String(tab.dataset.pane === name));
+    for (const tab of this.tabs.children) {
+      tab.setAttribute("aria-selected", String(tab.dataset.pane === name));
+      tab.tabIndex = tab.dataset.pane === name ? 0 : -1;
+    }
+    this.body.setAttribute("aria-labelledby", `tab-${name}`);
     this.pane?.close?.();
     const Pane = PANES.find(([other]) => other === name)[1];
     fill(this.body);
@@ -81,7 +111,17 @@ export class TurnView {
     this.onopen?.(name);
   }
 
-  /** Pane `by` places further on. */
+  /** Arrows go from tab to tab, as in every list of tabs. */
+  tabKey(event) {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    event.stopPropagation();
+    const at = PANES.findIndex(([name]) => name === this.paneName), to = (at + by + PANES.length) % PANES.length;
+    this.open(PANES[to][0]);
+    this.tabs.children[to].focus();
+  }
+
+  /** Pane `n`, counted from 0. */
   openNumber(n) { if (this.pane && PANES[n]) this.open(PANES[n][0]); }
 
   /** Another turn is fetched at once. */
@@ -108,7 +148,7 @@ export class TurnView {
   }
 
   failed(error) {
-    if (error instanceof Gone) { if (!this.store.turn) this.leave("This turn is no longer in memory."); return; }
+    if (error instanceof Gone) { if (!this.store.turn || this.store.turn.stored) this.leave(GONE); return; }
     this.body.querySelector(".trouble")?.remove();
     this.body.prepend(h("p", { class: "trouble" }, String(error.message)));
   }

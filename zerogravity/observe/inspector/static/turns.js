@@ -1,112 +1,117 @@
-// The list of turns: one row each, live.
+// The list: turns, or sessions with their turns; one row each, live. At its end older ones are read from disk.
 
-import { bytes, clock, fill, h, ms, seconds, short, since } from "./dom.js";
+import { badge, label } from "./badge.js";
+import { day, h, money, ms, short, since } from "./dom.js";
+import { marked } from "./search.js";
+import { figures } from "./sessions.js";
 import { VirtualList } from "./virtual.js";
 
 const ROW = 46;
 
-const OVER = new Set(["done", "failed", "no result came"]);
-const CUT = new Set(["length", "filtered"]);  // ends that are no failures, and not what was wanted
-
-/** State of a turn → the class that colours it. */
-export function tone(turn) {
-  if (turn.failed) return turn.code === "cancelled" || turn.code === "client_gone" ? "muted" : "bad";
-  if (turn.state === "done") return CUT.has(turn.code) ? "cut" : "good";
-  return { stalled: "bad", thinking: "thinking", text: "text", "tool wait": "call", "no result came": "cut" }[turn.state] ?? "wait";
-}
-
-/** What a turn is doing and since when, or how it ended. */
-export function badge(turn) {
-  const words = turn.failed || (turn.closed && turn.state === "done") ? `${turn.code} ${turn.google.split(" ")[0]}`.trim() : turn.state;
-  const running = !OVER.has(turn.state);
-  return h("span", { class: `badge ${tone(turn)}` }, h("i", { class: running ? "dot running" : "dot" }), words,
-    running && [" ", since(turn.since)]);
-}
-
 export class TurnList {
-  constructor(box, store, count) {
+  constructor(box, store, older, count) {
     this.box = box;
     this.store = store;
+    this.older = older;
     this.count = count;
     this.none = h("p", { class: "empty" });
     box.append(this.none);
-    this.list = new VirtualList(box, {
-      height: ROW,
-      draw: (n) => this.row(store.shown[n]),
-      key: (n) => `${store.shown[n].id} ${store.shown[n].version} ${store.shown[n].id === store.chosen}`,
-    });
-    box.addEventListener("click", (event) => {
-      const row = event.target.closest("[data-id]");
-      if (row) store.choose(row.dataset.id);
-    });
+    this.list = new VirtualList(box, { height: ROW, draw: (n) => this.draw(n), key: (n) => this.key(n) });
+    box.addEventListener("click", (event) => this.click(event.target));
     store.listeners.add(() => this.update());
   }
 
-  update() {
-    const { shown, turns, chosen } = this.store;
-    this.none.hidden = shown.length > 0;
-    this.none.textContent = turns.size ? "No turn matches the filter." : "No turns yet. They appear here as agents send requests.";
-    this.count.textContent = shown.length === turns.size ? `${turns.size} turns` : `${shown.length} of ${turns.size} turns`;
-    this.list.set(shown.length);
-    if (chosen !== this.revealed) {
-      this.revealed = chosen;
-      const at = shown.findIndex((turn) => turn.id === chosen);
-      if (at >= 0) this.list.reveal(at);
+  click(target) {
+    const session = target.closest("[data-session]"), row = target.closest("[data-id]");
+    if (target.closest(".twist")) this.twist(session.dataset.session);
+    else if (session) this.store.chooseSession(session.dataset.session);
+    else if (row) this.store.choose(row.dataset.id);
+    else if (target.closest(".older")) this.older.next();
+  }
+
+  /** Open or close a session of the list. */
+  twist(session, open) {
+    this.store.toggle(session, open);
+    if (this.store.open.has(session)) this.older.turnsOf(session);
+  }
+
+  key(n) {
+    const line = this.store.shown[n];
+    if (!line) return `older ${this.older.busy} ${this.older.more}`;
+    if (line.session !== undefined && !line.turn && this.store.mode === "sessions") {
+      const about = this.store.sessions.get(line.session);
+      return `${line.session} ${about.turns} ${about.ended} ${this.store.open.has(line.session)} ${line.session === this.store.session}`;
     }
+    const turn = line.turn ?? line;
+    return `${turn.id} ${turn.version} ${turn.id === this.store.chosen} ${line.depth} ${this.store.found?.get(turn.id)?.text} ${turn.stored}`;
   }
 
-  row(turn) {
-    const { usage } = turn;
-    const chosen = turn.id === this.store.chosen;
-    const out = usage.candidates + usage.thoughts;
-    return h("div", { class: chosen ? "row chosen" : "row", role: "option", "aria-selected": String(chosen), data: { id: turn.id } },
+  draw(n) {
+    const line = this.store.shown[n];
+    const row = !line ? this.last() : this.store.mode === "sessions" && !line.turn ? this.session(line.session) : this.turn(line.turn ?? line, line.depth);
+    row.setAttribute("aria-posinset", n + 1);
+    row.setAttribute("aria-setsize", this.store.shown.length);
+    return row;
+  }
+
+  update() {
+    const { shown, listed, query, mode, chosen, session } = this.store, { older } = this;
+    const all = mode === "turns", goesOn = older.more && (listed.length > 0 || !all || this.store.recorded);
+    this.none.hidden = shown.length > 0 || goesOn;
+    this.none.textContent = query.empty ? (all ? "No turns yet. They appear here as agents send requests." : "No sessions yet.")
+      : `No ${all ? "turn" : "session"} matches the search.`;
+    const plus = goesOn ? "+" : "";
+    this.count.textContent = !all ? `${shown.filter((line) => !line.turn).length}${plus} sessions`
+      : query.empty ? `${shown.length}${plus} turns` : `${shown.length}${plus} of ${listed.length} turns`;
+    this.box.setAttribute("role", all ? "listbox" : "tree");
+    this.box.setAttribute("aria-label", all ? "turns" : "sessions");
+    this.list.set(shown.length + (goesOn ? 1 : 0));
+    const key = session ?? chosen;
+    if (key !== this.revealed) {
+      this.revealed = key;
+      if (this.store.at >= 0) this.list.reveal(this.store.at);
+      if (key) this.box.setAttribute("aria-activedescendant", `row-${key}`); else this.box.removeAttribute("aria-activedescendant");
+    }
+    if (goesOn && !older.busy && this.list.rows.has(shown.length)) older.next();
+  }
+
+  props(id, chosen, depth, data) {
+    const tree = this.store.mode === "sessions";
+    return { id: `row-${id}`, class: `row${chosen ? " chosen" : ""}${depth ? ` depth-${Math.min(depth, 4)}` : ""}`,
+      role: tree ? "treeitem" : "option", "aria-selected": String(chosen), "aria-level": tree ? (depth ?? 0) + 1 : null, data };
+  }
+
+  last() {
+    return h("div", { class: "row older dim", role: this.store.mode === "sessions" ? "treeitem" : "option", "aria-selected": "false" },
+      this.older.busy ? "reading older ones …" : "older …");
+  }
+
+  session(id) {
+    const about = this.store.sessions.get(id), open = this.store.open.has(id);
+    const row = h("div", this.props(id, id === this.store.session, 0, { session: id }),
+      h("div", { class: "line" }, h("span", { class: "twist", title: open ? "close (←)" : "open (→)" }, open ? "▾" : "▸"),
+        about.client && h("b", {}, about.client), h("span", { class: "grow" }, about.title || id),
+        h("span", { class: "num dim", title: `last active ${new Date(about.ended * 1000).toLocaleString()}` }, day(about.ended))),
+      h("div", { class: "line dim" }, figures(about).map((words) => h("span", { class: words.tone ?? null }, words.text ?? words))));
+    row.setAttribute("aria-expanded", String(open));
+    return row;
+  }
+
+  turn(turn, depth = undefined) {
+    const { usage } = turn, inside = depth !== undefined;
+    const out = (usage.candidates ?? 0) + (usage.thoughts ?? 0), snippet = this.store.found?.get(turn.id);
+    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(snippet.text, this.store.query.words)] : marked(label(turn), this.store.query.words);
+    return h("div", this.props(turn.id, turn.id === this.store.chosen, inside ? depth + 1 : 0, { id: turn.id }),
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
+        turn.star && h("span", { class: "star", title: turn.note || "starred" }, "★"),
         h("span", { class: "num", title: "first text or call · total" },
-          turn.first_ms === null ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
+          turn.first_ms === null || turn.first_ms === undefined ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
           turn.closed ? ms(turn.total_ms) : since(turn.began))),
-      h("div", { class: "line dim" }, h("span", { class: "num" }, clock(turn.created)), h("span", { class: "surface" }, turn.surface),
-        turn.conversation ? h("span", { class: "num", title: `only conversation ${turn.conversation}`,
-          data: { conversation: turn.conversation } }, turn.conversation.slice(0, 6)) : null,
-        h("span", { class: "grow" }, turn.label || "–"),
+      h("div", { class: "line dim" }, h("span", { class: "num", title: new Date(turn.created * 1000).toLocaleString() }, day(turn.created)),
+        !inside && h("span", { class: "surface", title: turn.client ? turn.surface : null }, turn.client || turn.surface),
+        h("span", { class: "grow" }, words),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
-        usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null));
+        usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null,
+        turn.price ? h("span", { class: "num price", title: "US dollars at list price" }, money(turn.price)) : null));
   }
-}
-
-/** " (since 14:02:11, 3 times)" of what is broken. */
-const lasting = ({ ok, since: from, last_failure: failure }) => (ok || !from ? ""
-  : ` (since ${new Date(from).toLocaleTimeString()}${failure?.times > 1 ? `, ${failure.times} times` : ""})`);
-
-/** Broken, works with a warning, works. */
-const verdict = (check) => (check.ok ? (check.fix ? "warn" : "good") : "bad");
-
-/** The state of a hop, since when, what to do, and its last failure. */
-function history(check) {
-  const { text, fix, last_failure: failure } = check;
-  const when = (at) => new Date(at).toLocaleTimeString();
-  return [
-    text + lasting(check),
-    fix && `what to do: ${fix}`,
-    failure && `last failure at ${when(failure.at)}${failure.times > 1 ? `, ${failure.times} times` : ""}: ${failure.text}`,
-  ].filter(Boolean).join("\n");
-}
-
-const CONNECTION = { live: "good", recorded: "" };
-
-/** The strip at the top: the connection of this page, then the health of the gateway. */
-export function health(box, state, connection) {
-  const chip = (name, value, kind = "") => h("span", { class: `chip ${kind}` }, name && h("span", { class: "dim" }, `${name} `), value);
-  const { line, checks, ...rest } = state;
-  const ready = typeof line === "string" ? line.startsWith("ready") : rest.ready;
-  delete rest.ready;
-  fill(box,
-    h("span", { class: `chip ${CONNECTION[connection] ?? "bad"}` }, h("i", { class: "dot" }), connection),
-    line && h("span", { class: `chip summary ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }),
-      checks ? (ready ? "ready" : "not ready") : line),
-    (checks ?? []).map((check) => h("span", { class: `chip ${verdict(check)}`, title: history(check) },
-      h("i", { class: "dot" }), check.name)),
-    Object.entries(rest).map(([name, value]) => chip(name.replaceAll("_", " "),
-      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value)) : String(value))),
-    (checks ?? []).filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },
-      h("b", {}, check.name), ` ${check.text}${lasting(check)} `, h("span", { class: "fix" }, check.fix))));
 }

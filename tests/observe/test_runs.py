@@ -1,0 +1,60 @@
+"""What each run has caused: counted when its turns begin and end."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.core.events import Failed, Finished, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import Termination, cancelled, upstream
+from zerogravity.observe import prices
+from zerogravity.observe.runs import Runs
+
+
+@pytest.fixture
+def store(clock):
+    return MitmStore(clock, max_bytes=20_000)
+
+
+def watched(store, limit=10):
+    runs = Runs(limit)
+    runs.watch(store)
+    return runs
+
+
+def test_turns_tokens_and_failures_are_summed(store, make_turn):
+    runs = watched(store)
+    ends = [
+        Finished("stop"), Failed(upstream(502, "boom", "it broke", Termination.UPSTREAM_DROP)),
+        Failed(cancelled(Termination.CLIENT_GONE)), None,
+    ]  # fmt: skip
+    for end in ends:
+        running = store.open(make_turn(run="k3f9"))
+        running.append(0, b"", (Usage(prompt=10, cached=4, candidates=2, thoughts=1, total=13),))
+        if end is not None:
+            running.close(end)
+    store.open(make_turn(run="other"))
+    store.open(make_turn()).close(Finished("stop"))
+    totals = runs.totals("k3f9").as_json()
+    usage = totals.pop("usage")
+    assert totals == {"turns": 4, "running": 1, "failed": 1, "cancelled": 1, "price": 0.0, "unpriced": 3}
+    assert (usage["prompt"], usage["cached"], usage["candidates"], usage["thoughts"]) == (30, 12, 6, 3)
+    assert (runs.totals("other").turns, runs.totals("").turns, runs.totals("never").turns) == (1, 0, 0)
+
+
+def test_prices_are_added_where_they_are_known(store, make_turn, monkeypatch):
+    runs, known = watched(store), iter((0.25, None, 0.5))
+    monkeypatch.setattr(prices, "usd", lambda model, usage: next(known))
+    for _ in range(3):
+        store.open(make_turn(run="k3f9")).close(Finished("stop"))
+    totals = runs.totals("k3f9")
+    assert (totals.price, totals.unpriced) == (0.75, 1)
+
+
+def test_the_run_that_has_been_quiet_for_longest_is_forgotten(store, make_turn):
+    runs = watched(store, limit=2)
+    quiet = store.open(make_turn(run="aaaa"))
+    store.open(make_turn(run="bbbb"))
+    store.open(make_turn(run="cccc"))
+    quiet.close(Finished("stop"))
+    assert [runs.totals(run).turns for run in ("aaaa", "bbbb", "cccc")] == [0, 1, 1]

@@ -1,0 +1,225 @@
+"""Trace folders → the index of traces, and what keeps it up to date: the recorder tells what it has written and
+removed, ``sync`` compares everything.
+
+A turn's texts, by part, are what it is found by. Of a request it is what is new in it (``Placement.fresh``), so that a
+long conversation is not there once per turn:
+
+| part       | text                                                                                    |
+|------------|-----------------------------------------------------------------------------------------|
+| `request`  | the user's words; at the beginning of a conversation also the system instruction        |
+| `result`   | what the client's tools have answered                                                   |
+| `thinking` | the model's thoughts                                                                    |
+| `text`     | its answer                                                                              |
+| `call`     | the tools that it calls: `name(arguments)`                                              |
+| `failure`  | code and message of a failed turn                                                       |
+| `note`     | the owner's                                                                             |
+
+A part ends after 1,048,576 characters.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import batched
+from pathlib import Path
+from typing import NamedTuple
+
+from zerogravity.observe import summary, trace_folders, trace_reader
+from zerogravity.observe.trace_reader import Trace
+from zerogravity.store.trace_index import FILE, Entry, TraceIndex
+from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import count, lookup, members, number, objects, text, texts
+from zerogravity.worker import BackgroundWorker
+
+MOST = 1 << 20  # characters of a part
+BATCH = 20  # turns of a transaction
+PAUSE_S = 0.5  # a turn can be found that long after its end
+QUEUED = 10_000
+REST_S = 0.05  # after each batch: turns that run share the interpreter with it
+
+
+# -- a turn → its entry --------------------------------------------------------------------------------------------
+
+
+def entry(trace: Trace, folder: str, changed: int) -> Entry:
+    """``folder``: as the index names it; ``changed``: the folder's time of change, in ns. Whatever the folder holds,
+    this raises OSError only."""
+    info, note = trace.info, trace.note
+    created = trace_folders.started(trace.folder) or _finite(info.get("created"))
+    row = {
+        **summary.stored_row(info), "created": created, "google": trace.google, "note": text(note.get("note")),
+        "star": note.get("star") is True,
+    }  # fmt: skip
+    usage = members(info.get("usage"))
+    names = ("client", "session", "previous", "branch", "run", "conversation", "surface", "model", "target", "question")
+    values = {
+        **{name: _clean(text(row.get(name))) for name in names},
+        "folder": folder, "changed": changed, "id": _clean(trace.id), "started": _iso(created), "created": created,
+        "code": _clean(text(row["code"])) or None, "google": _clean(trace.google), "failed": int(bool(row["failed"])),
+        "prompt_tokens": count(usage.get("prompt")), "cached_tokens": count(usage.get("cached")),
+        "output_tokens": count(usage.get("candidates")), "thought_tokens": count(usage.get("thoughts")),
+        "price": number(row["price"]), "total_ms": _finite(row["total_ms"]),
+        "tools": _clean(jsonio.text(texts(info.get("called")))), "note": _clean(text(note.get("note"))),
+        "star": int(row["star"] is True), "row": _clean(jsonio.text(row)),
+    }  # fmt: skip
+    return Entry(values, {name: _clean(part[:MOST]) for name, part in parts(trace).items() if part})
+
+
+def parts(trace: Trace) -> dict[str, str]:
+    """Part → text, as the table above has them."""
+    info, state = trace.info, trace.state
+    names = {name: text(client) for name, client in members(info.get("tool_names")).items()}
+    request = trace.google_request
+    previous = text(info.get("previous"))
+    fresh = objects(request.get("contents"))[count(info.get("fresh")) if previous else 0 :]
+    asked = [] if previous else list(_texts(request.get("systemInstruction")))
+    for content in fresh:
+        if not (previous and content.get("role") == "model"):  # else it is the answer of the turn before
+            asked += _texts(content)
+    answered = [_result(members(part.get("functionResponse"))) for content in fresh for part in summary.parts(content)]
+    code = text(lookup(info, "failure", "code"))
+    return {
+        "request": "\n".join(asked),
+        "result": "\n".join(filter(None, answered)),
+        "thinking": state.thinking,
+        "text": state.text,
+        "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),
+        "failure": f"{code}: {trace.failure_text}" if code else "",
+        "note": text(trace.note.get("note")),
+    }
+
+
+def _texts(content: object) -> Iterator[str]:
+    for part in summary.parts(content):
+        if found := text(part.get("text")):
+            yield found
+
+
+def _result(response: Mapping[str, object]) -> str:
+    """A tool's answer: its words where it has one member, with its line breaks; else JSON."""
+    answer = response.get("response")
+    found = list(members(answer).values())
+    if len(found) == 1 and isinstance(found[0], str):
+        return found[0]
+    return "" if answer is None else jsonio.text(answer).replace("\\n", "\n")
+
+
+def _clean(value: str) -> str:
+    """Without what SQLite has no text for."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _finite(value: object) -> float:
+    found = number(value)
+    return found if found is not None and math.isfinite(found) else 0.0
+
+
+def _iso(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return ""
+
+
+# -- the folders → the index ---------------------------------------------------------------------------------------
+
+
+class Synced(NamedTuple):
+    """How many turns were added or read again, and how many forgotten."""
+
+    added: int
+    removed: int
+
+
+def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = lambda done, total: None) -> Synced:
+    """Make ``index`` hold what the folders hold: what has come, changed or gone. ``progress`` gets (done, of how many).
+    Raises OSError."""
+    known, there = index.known(), dict(_changes(root))
+    gone = [name for name in known if name not in there]
+    index.remove(gone)
+    new = [name for name, changed in there.items() if known.get(name) != changed]
+    added = 0
+    for names in batched(new, BATCH):
+        entries = [made for name in names if (made := _read(root, name)) is not None]
+        index.put(entries)
+        added += len(entries)
+        progress(added, len(new))
+    return Synced(added, len(gone))
+
+
+def _changes(root: Path) -> Iterable[tuple[str, int]]:
+    """(name, time of change) of each trace's folder, newest first. ``root`` may itself be one."""
+    return trace_folders.changes(root) if trace_reader.load(root) is None else ((".", root.stat().st_mtime_ns),)
+
+
+def name_of(root: Path, folder: Path) -> str:
+    return folder.relative_to(root).as_posix()
+
+
+def _read(root: Path, name: str) -> Entry | None:
+    """The entry of a folder; None when it holds no trace (yet). The time is read first: what changes meanwhile differs
+    from it."""
+    folder = root / name
+    try:
+        changed = folder.stat().st_mtime_ns
+        trace = trace_reader.load(folder)
+        return None if trace is None else entry(trace, name, changed)
+    except OSError:  # it is being removed
+        return None
+
+
+# -- the recorder → the index --------------------------------------------------------------------------------------
+
+
+class Indexer:
+    """Keeps the index of ``root`` up to date, in a thread of its own: first with all that is there, then with what it
+    is told. ``report`` gets the reason when the index cannot be written, None when it can again; traces never suffer.
+    """
+
+    def __init__(self, root: Path, *, report: Callable[[str | None], None] = lambda _: None) -> None:
+        self._root = root
+        self._index = TraceIndex(root / FILE)
+        self._behind = True  # the index may lack more than it is told of
+        self.worker: BackgroundWorker[Path] = BackgroundWorker(
+            "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, report=report
+        )
+
+    def start(self) -> None:
+        self.worker.start()
+        self.changed(self._root)
+
+    def changed(self, folder: Path) -> None:
+        """A turn's folder was written, or removed. Never waits."""
+        dropped = self.worker.dropped
+        self.worker.put(folder)
+        self._behind = self._behind or self.worker.dropped != dropped
+
+    def flush(self) -> bool:
+        return self.worker.flush()
+
+    def close(self) -> None:
+        self.worker.close()
+
+    def _write(self, folders: list[Path]) -> None:
+        if not self._root.is_dir():  # nothing has been recorded yet
+            return
+        if self._behind:
+            self._behind = False
+            try:
+                sync(self._root, self._index, lambda done, total: time.sleep(REST_S))
+            except OSError:
+                self._behind = True
+                raise
+            return
+        try:
+            for some in batched(dict.fromkeys(folders), BATCH):
+                names = [name_of(self._root, folder) for folder in some]
+                entries = {name: made for name in names if (made := _read(self._root, name)) is not None}
+                self._index.remove([name for name in names if name not in entries])
+                self._index.put(list(entries.values()))
+        except OSError:
+            self._behind = True
+            raise

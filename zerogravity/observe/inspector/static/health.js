@@ -1,0 +1,51 @@
+// The strip at the top: the connection of this page, then the health of the gateway. What is not known is grey.
+
+import { bytes, fill, h, seconds, short } from "./dom.js";
+
+/** " (since 14:02:11, 3 times)" of what is broken. */
+const lasting = ({ ok, since: from, last_failure: failure }) => (ok || !from ? ""
+  : ` (since ${new Date(from).toLocaleTimeString()}${failure?.times > 1 ? `, ${failure.times} times` : ""})`);
+
+/** Broken, works with a warning, works; without any evidence it is none of them. */
+const verdict = (check) => (!check.ok ? "bad" : check.fix ? "warn" : check.since ? "good" : "");
+
+/** The state of a hop, since when, what to do, and its last failure. */
+function history(check) {
+  const { text, fix, last_failure: failure } = check;
+  const when = (at) => new Date(at).toLocaleTimeString();
+  return [
+    text + lasting(check),
+    fix && `what to do: ${fix}`,
+    failure && `last failure at ${when(failure.at)}${failure.times > 1 ? `, ${failure.times} times` : ""}: ${failure.text}`,
+  ].filter(Boolean).join("\n");
+}
+
+const CONNECTION = { live: "good", "no connection": "bad", locked: "bad" };
+const WHAT_TO_DO = {
+  "no connection": ["The gateway does not answer.", "This page connects by itself as soon as it runs again: zerogravity serve"],
+  locked: ["This browser's key to the inspector is no longer valid.", "Run in a terminal: zerogravity open"],
+};
+
+const chip = (kind, words, title) => h("span", { class: `chip ${kind}`, title }, h("i", { class: "dot" }), words);
+
+function figure(name, value) {
+  const shown = typeof value !== "number" ? String(value) : name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value);
+  return h("span", { class: "chip" }, h("span", { class: "dim" }, `${name.replaceAll("_", " ")} `), shown);
+}
+
+/** `state`: as the server last told it; it counts only while there is a connection. */
+export function health(box, state, connection) {
+  const [trouble, fix] = WHAT_TO_DO[connection] ?? [];
+  const line = h("p", { class: "hop bad" }, trouble, " ", h("span", { class: "fix" }, fix));
+  if (connection !== "live") return fill(box, chip(CONNECTION[connection] ?? "", connection), trouble && line);
+  const { line: words, checks = [], ready: isReady, ...rest } = state;
+  const ready = typeof words === "string" ? words.startsWith("ready") : isReady;
+  const told = checks.length ? (ready ? "ready" : "not ready") : words;
+  return fill(box,
+    chip("good", "live"),
+    words && chip(`summary ${ready ? "good" : "bad"}`, told, words),
+    checks.map((check) => chip(verdict(check), check.name, history(check))),
+    Object.entries(rest).map(([name, value]) => figure(name, value)),
+    checks.filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },
+      h("b", {}, check.name), ` ${check.text}${lasting(check)} `, h("span", { class: "fix" }, check.fix))));
+}

@@ -1,0 +1,73 @@
+"""``Runs``: what each ``zerogravity run`` has caused: turns, tokens, price, failures. In memory, for its last line."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import asdict, dataclass, field
+
+from zerogravity.core import codec
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import Termination
+from zerogravity.observe import summary
+
+LIMIT = 1000  # runs; those that have been quiet for longest are forgotten
+CANCELLED = (Termination.CANCELLED, Termination.CLIENT_GONE)
+
+
+@dataclass(slots=True)
+class Totals:
+    """``running`` of the ``turns`` are not over; ``failed`` are, for another reason than that the client had enough of
+    them (``cancelled``). ``price``: US dollars of those that have one, which ``unpriced`` have not."""
+
+    turns: int = 0
+    running: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    usage: Usage = field(default_factory=Usage)
+    price: float = 0.0
+    unpriced: int = 0
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "usage": codec.usage_out(self.usage)}
+
+
+class Runs:
+    """Only used from the event loop. Something happens when a turn begins and ends, nothing in between."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._totals: OrderedDict[str, Totals] = OrderedDict()
+
+    def watch(self, store: MitmStore) -> None:
+        store.on_open.append(self._opened)
+        store.on_closed.append(self._closed)
+
+    def totals(self, run: str) -> Totals:
+        """All 0 for a run that has had no turn."""
+        return self._totals.get(run) or Totals()
+
+    def _opened(self, channel: CascadeChannel) -> None:
+        if run := channel.turn.run:
+            totals = self._totals.setdefault(run, Totals())
+            self._totals.move_to_end(run)
+            totals.turns += 1
+            totals.running += 1
+            if len(self._totals) > self._limit:
+                self._totals.popitem(last=False)
+
+    def _closed(self, channel: CascadeChannel) -> None:
+        totals = self._totals.get(channel.turn.run)
+        if totals is None:
+            return
+        totals.running -= 1
+        totals.usage += channel.state.usage
+        if isinstance(channel.terminal, Failed):
+            ended = channel.terminal.fault.termination in CANCELLED
+            totals.cancelled += ended
+            totals.failed += not ended
+        if (price := summary.price(channel)) is not None:
+            totals.price += price
+        else:
+            totals.unpriced += 1

@@ -1,0 +1,360 @@
+"""``TraceIndex``: what is in the trace folders, in one SQLite file (0600, WAL) that finds it again. Everything in it
+comes from the folders and can be made again from them, so a file that is broken or foreign is set aside.
+
+| table         | holds                                                                                               |
+|---------------|-----------------------------------------------------------------------------------------------------|
+| ``turns``     | a row per turn, in plain columns, for people too; ``row``: what the inspector shows of it, as JSON   |
+| ``parts``     | what is new in a turn's texts: (turn, part, text); see ``observe.indexing``                          |
+| ``parts_fts`` | FTS5 over ``parts.text`` by trigrams, so that ``LIKE '%any part of a word%'`` is fast                |
+
+Trigrams find what grep finds, in every script; without positions (``detail=none``) they take half the space of a text.
+A connection lives as long as one operation: several processes share the file, and none holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import threading
+import weakref
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from zerogravity.observe.query import BEGINS, CONTAINS, STATES, Query, Term
+from zerogravity.store import schema
+from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import members
+
+FILE, ASIDE = "index.sqlite", "index.sqlite.broken"
+APPLICATION = 0x7A67_6978  # "zgix": no other program's file is taken for an index
+BUSY_S = 5.0
+_BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+COLUMNS = (
+    "folder", "changed", "id", "started", "created", "client", "session", "previous", "branch", "run", "conversation",
+    "surface", "model", "target", "code", "google", "failed", "prompt_tokens", "cached_tokens", "output_tokens",
+    "thought_tokens", "price", "total_ms", "tools", "question", "note", "star", "row",
+)  # fmt: skip
+STEPS: schema.Steps = (
+    (
+        """CREATE TABLE turns (
+            number INTEGER PRIMARY KEY,
+            folder TEXT NOT NULL UNIQUE, -- below the folder of the traces
+            changed INTEGER NOT NULL, -- the folder's time of change, in ns
+            id TEXT NOT NULL,
+            started TEXT NOT NULL, -- UTC, with milliseconds
+            created REAL NOT NULL, -- the same, in seconds since 1970
+            client TEXT NOT NULL, session TEXT NOT NULL, previous TEXT NOT NULL, branch TEXT NOT NULL,
+            run TEXT NOT NULL, conversation TEXT NOT NULL, surface TEXT NOT NULL, model TEXT NOT NULL,
+            target TEXT NOT NULL,
+            code TEXT, -- how it ended; NULL: it has not
+            google TEXT NOT NULL, -- what Google answered to a turn that it refused
+            failed INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+            output_tokens INTEGER NOT NULL, thought_tokens INTEGER NOT NULL,
+            price REAL, -- US dollars; NULL: not known
+            total_ms REAL NOT NULL,
+            tools TEXT NOT NULL, -- names of the called ones, a JSON array
+            question TEXT NOT NULL, note TEXT NOT NULL, star INTEGER NOT NULL, row TEXT NOT NULL
+        )""",
+        "CREATE INDEX turns_by_id ON turns (id)",
+        "CREATE INDEX turns_by_time ON turns (created, folder)",
+        "CREATE INDEX turns_by_session ON turns (session, created)",
+        """CREATE TABLE parts (
+            number INTEGER PRIMARY KEY, turn INTEGER NOT NULL REFERENCES turns, part TEXT NOT NULL, text TEXT NOT NULL
+        )""",
+        "CREATE INDEX parts_by_turn ON parts (turn)",
+        """CREATE VIRTUAL TABLE parts_fts USING fts5 (
+            text, content='parts', content_rowid='number', tokenize='trigram', detail=none
+        )""",
+        """CREATE TRIGGER parts_added AFTER INSERT ON parts BEGIN
+            INSERT INTO parts_fts (rowid, text) VALUES (new.number, new.text);
+        END""",
+        """CREATE TRIGGER parts_removed AFTER DELETE ON parts BEGIN
+            INSERT INTO parts_fts (parts_fts, rowid, text) VALUES ('delete', old.number, old.text);
+        END""",
+        f"PRAGMA application_id = {APPLICATION}",
+    ),
+)
+_TRIGRAM, _WILD = re.compile("[^%_]{3}"), re.compile(r"[\\%_]")
+_PUT = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_KEY = "coalesce(nullif(session, ''), id)"  # a turn of no known session is one by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A turn as the index holds it. ``values``: of COLUMNS; ``parts``: name → text."""
+
+    values: Mapping[str, object]
+    parts: Mapping[str, str]
+
+
+class Found(NamedTuple):
+    """``folder``: below the folder of the traces; ``row``: what the inspector shows."""
+
+    folder: str
+    row: dict[str, object]
+
+
+class Part(NamedTuple):
+    """A text of a turn."""
+
+    turn: str
+    folder: str
+    part: str
+    text: str
+
+
+class Failures(NamedTuple):
+    """Failed turns of a kind; ``newest``: the folder of one."""
+
+    code: str
+    google: str
+    times: int
+    newest: str
+
+
+class TraceIndex:
+    """``path`` None: in memory. Every method raises OSError when the file cannot be used, and may be called in any
+    thread."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._memory: sqlite3.Connection | None = None
+
+    # -- writing -------------------------------------------------------------------------------------------------
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Add turns, each in place of what was known of its folder; all or none."""
+        with self._opened() as database:
+            database.execute("BEGIN IMMEDIATE")
+            _remove(database, [entry.values["folder"] for entry in entries])
+            for entry in entries:
+                number = database.execute(_PUT, [entry.values[name] for name in COLUMNS]).lastrowid
+                database.executemany(
+                    "INSERT INTO parts (turn, part, text) VALUES (?, ?, ?)",
+                    [(number, part, text) for part, text in entry.parts.items()],
+                )
+
+    def remove(self, folders: Collection[str]) -> None:
+        """Forget the turns of these folders."""
+        if folders:
+            with self._opened() as database:
+                database.execute("BEGIN IMMEDIATE")
+                _remove(database, folders)
+
+    def clear(self) -> None:
+        """Forget everything, and give the space back."""
+        with self._opened() as database:
+            database.execute("BEGIN IMMEDIATE")
+            _remove(database, [folder for (folder,) in database.execute("SELECT folder FROM turns")])
+        with self._opened() as database:
+            database.execute("VACUUM")
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def known(self) -> dict[str, int]:
+        """Folder → its time of change when it was indexed."""
+        with self._opened() as database:
+            return dict(database.execute("SELECT folder, changed FROM turns"))
+
+    def turns(self, query: Query, *, before: float | None = None, limit: int = -1) -> list[Found]:
+        """The turns that ``query`` finds, newest first; ``before``: only earlier ones; ``limit`` -1: all."""
+        wanted, values = _where(query, before)
+        sql = f"SELECT folder, row FROM turns WHERE {wanted} ORDER BY created DESC, folder DESC LIMIT ?"  # noqa: S608
+        with self._opened() as database:
+            return [Found(folder, _json(row)) for folder, row in database.execute(sql, (*values, limit))]
+
+    def sessions(self, query: Query, *, before: float | None = None, limit: int = -1) -> list[list[dict[str, object]]]:
+        """The rows of each session that has a turn which ``query`` finds; sessions newest first, their turns oldest
+        first. ``before``: only those whose newest found turn began earlier."""
+        wanted, values = _where(query)
+        sql = (
+            f"SELECT {_KEY} AS key, max(created) AS newest FROM turns WHERE {wanted} GROUP BY key "  # noqa: S608
+            "HAVING newest < ? ORDER BY newest DESC LIMIT ?"
+        )
+        rows = "SELECT row FROM turns WHERE session = ? OR (session = '' AND id = ?) ORDER BY created, folder"
+        with self._opened() as database:
+            keys = [key for key, _ in database.execute(sql, (*values, 9e18 if before is None else before, limit))]
+            return [[_json(row) for (row,) in database.execute(rows, (key, key))] for key in keys]
+
+    def parts(self, query: Query, literals: Collection[str] = ()) -> Generator[Part]:
+        """The texts of the turns that ``query`` finds, newest turn first: those that hold all ``literals``, in any
+        case. The file is held open until the last one has been taken."""
+        wanted, values = _where(query)
+        held = [_holds(literal) for literal in literals]
+        sql = " AND ".join((f"({wanted})", *(condition for condition, _ in held)))
+        with self._opened() as database:
+            yield from map(Part._make, database.execute(
+                "SELECT turns.id, turns.folder, parts.part, parts.text FROM turns "  # noqa: S608
+                f"JOIN parts ON parts.turn = turns.number WHERE {sql} "
+                "ORDER BY turns.created DESC, turns.folder DESC, parts.number",
+                (*values, *(value for _, given in held for value in given)),
+            ))  # fmt: skip
+
+    def texts(self, folders: Iterable[str]) -> Generator[list[tuple[str, str]]]:
+        """(part, text) of each of these turns. The file is held open until the last one has been taken."""
+        sql = "SELECT part, text FROM parts WHERE turn = (SELECT number FROM turns WHERE folder = ?) ORDER BY number"
+        with self._opened() as database:
+            for folder in folders:
+                yield database.execute(sql, (folder,)).fetchall()
+
+    def failures(self, query: Query) -> list[Failures]:
+        """Failed turns, counted by code and Google's status, the most frequent kind first."""
+        wanted, values = _where(query)
+        sql = (
+            f"SELECT code, google, count(*) AS times, max(folder) FROM turns WHERE failed AND code <> '' AND {wanted} "  # noqa: S608
+            "GROUP BY code, google ORDER BY times DESC, max(created) DESC"
+        )
+        with self._opened() as database:
+            return [Failures._make(found) for found in database.execute(sql, values)]
+
+    # -- the file ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _opened(self) -> Generator[sqlite3.Connection]:
+        """A connection for one operation, which is one transaction."""
+        try:
+            if self.path is None:
+                with self._lock:
+                    if self._memory is None:
+                        self._memory = sqlite3.connect(":memory:", check_same_thread=False)
+                        weakref.finalize(self, self._memory.close)
+                        _schema(self._memory)
+                    with self._memory:
+                        yield self._memory
+                return
+            database = _connect(self.path)
+            try:
+                with database:
+                    yield database
+            finally:
+                database.close()
+        except sqlite3.Error as error:
+            if self.path is not None and _is_broken(error):
+                set_aside(self.path)
+            raise OSError(f"the index of the traces cannot be used: {error}") from error
+
+
+def set_aside(path: Path) -> None:
+    """Rename a file that is no index (any more), so that a new one can be made; the last one is kept."""
+    with suppress(OSError):
+        path.replace(path.with_name(ASIDE))
+    for ending in ("-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Raises OSError and sqlite3.Error. A broken or foreign file is set aside."""
+    try:
+        return _connected(path)
+    except sqlite3.Error as error:
+        if not _is_broken(error):
+            raise
+    set_aside(path)
+    return _connected(path)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    with suppress(PermissionError):  # another user's file is theirs to protect
+        path.chmod(0o600)
+    database = sqlite3.connect(path, timeout=BUSY_S)
+    try:
+        (tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and database.execute("PRAGMA application_id").fetchone() != (APPLICATION,):
+            foreign = sqlite3.DatabaseError("it is another program's")
+            foreign.sqlite_errorcode = sqlite3.SQLITE_NOTADB
+            raise foreign
+        database.execute("PRAGMA journal_mode = WAL")
+        return _schema(database)
+    except sqlite3.Error:
+        database.close()
+        raise
+
+
+def _schema(database: sqlite3.Connection) -> sqlite3.Connection:
+    database.execute("PRAGMA secure_delete = ON")  # removed texts are overwritten
+    database.execute("PRAGMA synchronous = NORMAL")
+    schema.upgrade(database, STEPS)
+    return database
+
+
+def _is_broken(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
+
+
+def _remove(database: sqlite3.Connection, folders: Iterable[object]) -> None:
+    for folder in folders:
+        for (number,) in database.execute("SELECT number FROM turns WHERE folder = ?", (folder,)).fetchall():
+            database.execute("DELETE FROM parts WHERE turn = ?", (number,))
+            database.execute("DELETE FROM turns WHERE number = ?", (number,))
+
+
+def _json(row: str) -> dict[str, object]:
+    return members(jsonio.loads(row.encode()))
+
+
+# -- a query → SQL -------------------------------------------------------------------------------------------------
+
+
+def _where(query: Query, before: float | None = None) -> tuple[str, tuple[object, ...]]:
+    """A condition on ``turns``, and its values."""
+    conditions: list[str] = [] if before is None else ["turns.created < ?"]
+    values: list[object] = [] if before is None else [before]
+    for term in query.terms:
+        condition, given = _condition(term)
+        conditions.append(f"NOT coalesce({condition}, 0)" if term.negated else condition)
+        values += given
+    return " AND ".join(conditions) or "1", tuple(values)
+
+
+def _condition(term: Term) -> tuple[str, tuple[object, ...]]:
+    field, value = term.field, term.value
+    match field:
+        case "text":
+            holds, values = _holds(value)
+            return f"(turns.number IN (SELECT parts.turn FROM parts WHERE {holds}))", values  # noqa: S608
+        case "code":
+            return (
+                "(lower(turns.code) = ? OR instr(' ' || lower(turns.google) || ' ', ?) > 0)",
+                (value, f" {value} "),
+            )
+        case "tool":
+            return "(instr(lower(turns.tools), ?) > 0)", (value,)
+        case "surface":
+            return "(lower(turns.surface) = ?)", (value,)
+        case "since":
+            return "(turns.created >= ?)", (term.at,)
+        case "before":
+            return "(turns.created < ?)", (term.at,)
+        case "is":
+            return f"(turns.{STATES[value]} <> 0)", ()
+        case "id":
+            start = f"turn_{value.removeprefix('turn_')}"
+            return "(turns.id >= ? AND turns.id < ?)", (start, start + "\U0010ffff")
+        case _ if field in BEGINS:
+            return f"(substr(lower(turns.{field}), 1, ?) = ?)", (len(value), value)
+        case _:
+            names = CONTAINS[field]
+            return f"({' OR '.join(f'instr(lower(turns.{name}), ?) > 0' for name in names)})", (value,) * len(names)
+
+
+def _holds(words: str) -> tuple[str, tuple[object, ...]]:
+    """A condition on ``parts``: its text holds ``words``. LIKE takes A for a in ASCII only, so that words in other
+    letters are looked for in their usual cases. Without three characters in a row there is no trigram to look up, and
+    the wildcards of LIKE are none to the last condition only."""
+    forms = [words] if words.isascii() else list(dict.fromkeys((words, words.lower(), words.upper(), words.title())))
+    conditions: list[str] = []
+    values: list[object] = []
+    for form in forms:
+        condition = r"parts.text LIKE ? ESCAPE '\'"
+        if _TRIGRAM.search(form):
+            condition = f"parts.number IN (SELECT rowid FROM parts_fts WHERE text LIKE ?) AND {condition}"  # noqa: S608
+            values.append(f"%{form}%")
+        conditions.append(f"({condition})")
+        values.append(f"%{_WILD.sub(r'\\\g<0>', form)}%")
+    return f"({' OR '.join(conditions)})", tuple(values)
