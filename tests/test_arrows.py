@@ -38,7 +38,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture.flow_bodies": (*BASE, "capture.mitm"),
-    "capture.passive": (*BASE, "wire", "capture.match"),
+    "capture.passive": (*BASE, "agents.recognise", "wire", "capture.match"),
     "capture": (),
     "admission": (),
     "lateness": (),
@@ -79,7 +79,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
-    "capture.addon": (*BASE, "capture", "carrier", "compose", "config", "logs", "observe.machine"),
+    "capture.addon": (
+        *BASE, "capture", "carrier", "compose", "config", "logs", "observe.log_output", "observe.machine",
+    ),
     "capture.interceptor": (
         *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.mitm", "capture.passive", "capture.proxy_guard", "hosts",
         "observe", "wire.jsonio",
@@ -89,7 +91,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
-    "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
+    "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "compose", "config", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm", "hosts"),
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
@@ -125,7 +127,7 @@ GUESTS = {
         "cli",
     ),
     "prometheus_client": ("observe",),
-    "psutil": ("backends", "observe", "testing"),
+    "psutil": ("backends", "cli.foreground", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
     "pygments": ("observe.inspector.highlight",),

@@ -19,6 +19,7 @@ OF_A_ROOM = {
     "store/test_contract",  # what every store must do
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
     "observe/inspector/test_browser",  # the page in a real browser
+    "observe/inspector/test_browser_actions",  # what the page can do with a turn, in a real browser
     "observe/inspector/test_browser_conversation",
     "observe/inspector/test_static",  # the page's files
     "observe/test_surfaces",  # a recording through all surfaces

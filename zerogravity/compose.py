@@ -47,6 +47,7 @@ from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, Tr
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.observe.runs import Runs
 from zerogravity.observe.sessions import Past, Sessions
+from zerogravity.observe.turn_lines import TurnLines
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -192,8 +193,9 @@ async def gateway(
         yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
 
 
-async def serve(config: Config) -> int:
-    """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code."""
+async def serve(config: Config, started: Callable[[Config, Gateway], None] | None = None) -> int:
+    """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code. ``started``: is told when it
+    answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -204,7 +206,8 @@ async def serve(config: Config) -> int:
         except (OSError, FaultError) as error:
             logger.error("zerogravity cannot serve: %s", machine.why(error, config.host, config.port, "--listen"))
             return 1
-        logger.info("zerogravity answers agents on %s", running.url)
+        if started is not None:
+            started(config, running)
         await stop.wait()
         return 0
 
@@ -214,13 +217,14 @@ async def serve(config: Config) -> int:
 
 @asynccontextmanager
 async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
-    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
+    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans, lines
+    of the log."""
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
         indexer = Indexer(base.config.trace_path, report=partial(base.health.report, "trace index"))
-        recorder = _recorder(base, secret, sessions, indexer)
-        for writer in (spans, sums, sessions, indexer, recorder):
+        recorder, lines = _recorder(base, secret, sessions, indexer), TurnLines(sessions.known)
+        for writer in (spans, sums, lines, sessions, indexer, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         base.health.watch(base.store)
@@ -229,6 +233,7 @@ async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGener
         if base.config.trace:
             indexer.start()
         sums.attach(base.store)
+        lines.attach(base.store)
         yield recorder
 
 
@@ -291,9 +296,14 @@ def _inspector(
             "dropped": recorder.dropped,
         }
 
+    def cancel(turn_id: str) -> bool:
+        channel = base.store.get(turn_id)
+        return channel is not None and engine.cancel(channel)
+
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions, history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
+        sessions=sessions, cancel=cancel,
+        history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
         view_bytes=base.budget.share("views"),
     )  # fmt: skip
     base.budget.watch("views", lambda: made.replicas.bytes)

@@ -196,6 +196,9 @@ class Config(BaseModel):
     store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
     remote_urls: bool = Field(False, description="fetch https images that requests name")
     websocket: bool = Field(True, description="serve /v1/responses over WebSocket; false: clients are told to use HTTP")
+    log: Annotated[Literal["text", "json"] | None, _EMPTY_IS_NONE] = Field(
+        None, description="how the log and each turn's line are printed: text or json; default: text by serve"
+    )
     metrics: bool = Field(True, description="answer GET /metrics")
     ready_file: Text = Field(None, description="write the URL being served to this file when ready")
     limits: Limits = Field(default_factory=lambda: Limits())  # pyright: ignore[reportCallIssue]

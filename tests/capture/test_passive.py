@@ -51,3 +51,15 @@ OF_AGENT = "agent/c0ffee00-1111-4222-8333-444455556666/1772359200000/7a7a7a7a-00
 )  # fmt: skip
 def test_the_conversation_is_the_one_that_the_call_names(path: str, body: dict[str, Any], conversation: str) -> None:
     assert turn_of(path, body, "turn_1", 17).conversation == conversation
+
+
+@pytest.mark.parametrize(
+    ("product", "client"),
+    [
+        ("antigravity/1.15.8 linux/amd64", "antigravity"),
+        ("GeminiCLI-tui/0.61.0/gemini-2.5-flash (linux; x64; terminal)", "gemini-cli"),
+        ("somebody/1", ""),
+    ],
+)
+def test_the_program_is_known_by_its_user_agent(product: str, client: str) -> None:
+    assert turn_of(STREAM, {"request": CONTENTS}, "turn_1", 17, {"User-Agent": product}).client == client

@@ -127,7 +127,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What would be served: (options, further options, verbosity)."""
     calls: list[tuple[Any, ...]] = []
 
-    async def serve(options: dict[str, Any], further: tuple[str, ...], *, verbosity: str) -> int:
+    async def serve(options: dict[str, Any], further: tuple[str, ...], *, verbosity: str, started: Any) -> int:
         calls.append((options, further, verbosity))
         return 0
 

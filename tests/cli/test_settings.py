@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.typed import run
 from zerogravity import config as configuration
+from zerogravity.agents.agent import Target
+from zerogravity.agents.catalogue import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -59,3 +61,35 @@ def test_a_key_that_comes_from_elsewhere_is_shown_with_its_origin(monkeypatch: p
     monkeypatch.setenv("ZEROGRAVITY_RUNTIME_KEY", "0ther-key")
     assert re.search(r"^runtime_key .* env ZEROGRAVITY_RUNTIME_KEY$", run("config", "show").stdout, re.M)
     assert "s3cret" not in shown.output
+
+
+def test_config_lists_the_clients() -> None:
+    result = run("config")
+    assert result.exit_code == 0
+    listed = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    assert listed == {name: agent.title for name, agent in REGISTRY.items()}
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_config_of_a_client_has_the_configured_address(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_LISTEN", "127.0.0.1:5000")
+    wanted = REGISTRY[name].lasting(Target("http://127.0.0.1:5000"))
+    printed = run("config", name)
+    assert (printed.exit_code, printed.stderr) == (0, "")
+    for part in wanted:
+        assert f"# {part.place}\n{part.text}" in printed.stdout
+    as_json = json.loads(run("config", name, "--json").stdout)
+    assert as_json == [{"place": part.place, "text": part.text} for part in wanted]
+
+
+def test_config_of_a_client_names_a_model_and_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_KEY", "s3cret-key-0123456789")
+    result = run("config", "codex", "--model", "gemini-2.5-flash")
+    assert 'model = "gemini-2.5-flash"' in result.stdout
+    assert "export ZG_KEY=YOUR-KEY\n" in result.stdout
+    assert result.stderr == "YOUR-KEY stands for a key of the gateway\n"
+    assert "s3cret" not in result.output
+
+
+def test_config_of_a_client_that_nobody_knows() -> None:
+    assert run("config", "codecs").exit_code == 2

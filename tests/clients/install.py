@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(os.environ.get("ZEROGRAVITY_CLIENTS_DIR") or Path(__file__).resolve().parents[2] / ".cache" / "clients")
 SECONDS = 900
+OLDER = ("aider",)  # runs on no Python above 3.12
 NPM = {
     "node": ["node@22"],  # newer clients do without node 20
     "codex": ["@openai/codex@0.169.0"],
@@ -47,6 +48,8 @@ PYTHON = {
     "runtime": ["google-antigravity==0.1.22"],
     "pydantic": ["pydantic-ai-slim[openai,google,anthropic]==2.68.0"],
     "instructor": ["instructor==1.17.0"],
+    "llm": ["llm==0.36"],
+    "aider": ["aider-chat==0.86.2"],
 }
 
 
@@ -61,10 +64,24 @@ def client(name: str) -> Path:
         if name in NPM:
             _run("npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", *packages)
         else:
-            _run(sys.executable, "-m", "venv", str(folder))
+            _run(_python(name), "-m", "venv", str(folder))
             _run(str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *packages)
         done.write_text("\n".join(packages))
     return folder
+
+
+def _python(name: str) -> str:
+    """The interpreter for a Python client."""
+    if name not in OLDER or sys.version_info < (3, 13):
+        return sys.executable
+    found = next(filter(None, map(shutil.which, ("python3.12", "python3.11", "python3.10"))), None)
+    assert found is not None, f"{name} wants an older Python, and there is none"
+    return found
+
+
+def program(name: str, command: str) -> Path:
+    """A command that a client brings."""
+    return client(name) / "bin" / command if name in PYTHON else npm_bin(name, command)
 
 
 def npm_bin(name: str, command: str) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from tests.server.support import Serve
 from zerogravity.errors import Termination, language_server
 from zerogravity.observe.health import Health
+from zerogravity.server import welcome
 from zerogravity.server.services import Bearer
 
 
@@ -16,6 +17,27 @@ async def test_root_has_no_body(serve: Serve) -> None:
     served = await serve()
     status, headers, body = await served.get("/")
     assert (status, headers["Content-Length"], body) == (200, "0", b"")
+
+
+async def test_a_browser_gets_a_page_at_the_root_and_nobody_else_does(serve: Serve) -> None:
+    served = await serve()
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    status, headers, body = await served.get("/", headers=browser)
+    assert status == 200
+    assert b"zerogravity runs here" in body
+    assert f"{served.url}/v1".encode() in body
+    assert headers["Content-Security-Policy"] == welcome.HEADERS["Content-Security-Policy"]
+    assert "Set-Cookie" not in headers
+    for sent in ({}, {"Accept": "*/*"}, {"Accept": "application/json"}):
+        assert (await served.get("/", headers=sent))[2] == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)]
+)
+async def test_the_page_at_the_root_is_for_this_machine(serve: Serve, sent: dict[str, str], status: int) -> None:
+    served = await serve()
+    assert (await served.get("/", headers={"Accept": "text/html", **sent}))[0] == status
 
 
 async def test_health(serve: Serve) -> None:

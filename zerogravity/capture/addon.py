@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -20,7 +21,7 @@ from zerogravity import config as configuration
 from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
-from zerogravity.observe import machine
+from zerogravity.observe import log_output, machine
 
 logger = logging.getLogger("zerogravity.capture")
 
@@ -29,13 +30,16 @@ class Capture:
     """What ``addons/capture.py`` hands to mitmproxy. Options start with ``zg_``; unset ones come from the
     environment (``ZEROGRAVITY_…``), the configuration file, then the defaults.
 
-    ``flags``: how the user sets the front server's port and the proxy's, for error messages.
+    ``flags``: how the user sets the front server's port and the proxy's, for error messages. ``started``: is told when
+    agents are answered, by a program that prints the log itself; None: under mitmdump.
     """
 
     name = "zerogravity"
 
     def __init__(
-        self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
+        self,
+        flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT"),
+        started: Callable[[configuration.Config, Gateway], None] | None = None,
     ) -> None:
         self.commands = commands.Commands()
         self.relay = relay.Relay(self._turn_of, lambda: self.interceptor.failed_open("relay"))
@@ -50,6 +54,7 @@ class Capture:
         self._layers = relay.LayerChoice(self.relay)
         self._running: AsyncExitStack | None = None
         self._flags = flags
+        self._started = started
 
     # -- options ---------------------------------------------------------------------------------------------
 
@@ -109,9 +114,15 @@ class Capture:
                 why = machine.why(error, config.host, config.port, self._flags[0])
                 logger.error("zerogravity cannot serve: %s", why)
                 return
+            if self._started is None and config.log is not None:
+                mitm.no_terminal_log()
+                stack.enter_context(log_output.printed(sys.stdout, config.log))
             self._running = stack.pop_all()
         proxy_options.freeze_imports()
         self._connect(config, made)
+        if self._started is not None:
+            self._started(config, made)
+            return
         logger.log(ALERT, "zerogravity answers agents on %s", made.url)
         if made.inspector_url is not None:  # to the terminal alone: its token must not be in a log
             sys.stderr.write(f"inspector: {made.inspector_url}\n")

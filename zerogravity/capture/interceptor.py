@@ -207,7 +207,8 @@ class Interceptor:
 
     def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
         """A call that is not ours, untouched."""
-        turn = passive.turn_of(flow.request.path, body, ids.new("turn"), round(time.time(), 3))
+        created, headers = round(time.time(), 3), mitm.headers(flow.request)
+        turn = passive.turn_of(flow.request.path, body, ids.new("turn"), created, headers)
         running = deps.store.open(turn)
         running.mark("matched")
         content = flow.request.get_content(strict=False) or b""

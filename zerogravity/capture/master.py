@@ -10,8 +10,7 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mitmproxy import exceptions, options
@@ -20,28 +19,36 @@ from mitmproxy.master import Master
 
 from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.addon import Capture
+from zerogravity.compose import Gateway
+from zerogravity.config import Config
 from zerogravity.errors import bad_request
 
 FLAGS = ("--listen", "--proxy-port")  # the command's options for its ports
 
 
-async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, verbosity: str = "info") -> int:
+async def serve(
+    settings: Mapping[str, Any],
+    further: Sequence[str] = (),
+    *,
+    verbosity: str = "info",
+    started: Callable[[Config, Gateway], None],
+) -> int:
     """Run until SIGINT or SIGTERM. ``settings``: mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name.
-    ``further``: as ``NAME=VALUE``, as mitmdump takes them; ``settings`` win where both name one of ours.
+    ``further``: as ``NAME=VALUE``, as mitmdump takes them; ``settings`` win where both name one of ours. ``started``:
+    is told when agents are answered. The log is printed by the handler that is there, not by mitmproxy's.
 
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
-    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
-        reconfigure(line_buffering=True)  # mitmproxy logs there; a pipe would get nothing for hours
-    logging.getLogger().setLevel(logging.DEBUG)  # mitmproxy's handlers filter by themselves
+    logging.getLogger().setLevel(logging.DEBUG)  # handlers filter by themselves
     for name in ("asyncio", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)
     master = Master(options.Options(), with_termlog=True)
     mitm.no_log_events()
+    mitm.no_terminal_log()
     mitm.check_no_messages()
     mitm.keep_queues_small()
     check = errorcheck.ErrorCheck()
-    capture = Capture(FLAGS)
+    capture = Capture(FLAGS, started)
     mitm.add_addons(
         master,
         core.Core(),

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from mitmproxy import ctx, http
 from mitmproxy.addonmanager import safecall, traverse
+from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.hooks import Hook
 from mitmproxy.log import LegacyLogEvents
@@ -49,6 +50,13 @@ def no_log_events() -> None:
     loop, and goes through all of them."""
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, LegacyLogEvents)]:
+        root.removeHandler(handler)
+
+
+def no_terminal_log() -> None:
+    """The log is printed by a handler of ours. mitmproxy's addon stays: ``termlog_verbosity`` is its option."""
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, TermLogHandler)]:
         root.removeHandler(handler)
 
 

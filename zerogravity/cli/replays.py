@@ -90,6 +90,8 @@ def _serve(pick: Callable[[Turn], Trace], listen: str, pace: Pace, what: str, **
 def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -> None:
     """The usual gateway in reverse mode, with its traces in ``directory``."""
     from zerogravity.capture.master import serve
+    from zerogravity.cli.banner import announcer
+    from zerogravity.observe.log_output import printed
 
     options: dict[str, object] = {
         "mode": [f"reverse:{GOOGLE}@127.0.0.1:{proxy_port}"],
@@ -97,4 +99,5 @@ def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -
     }  # fmt: skip
     if ls_url is not None:
         options["zg_ls_url"] = ls_url
-    sys.exit(asyncio.run(serve(options)))
+    with printed(sys.stdout, "text"):
+        sys.exit(asyncio.run(serve(options, started=announcer("text", quiet=False))))

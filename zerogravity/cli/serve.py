@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,10 @@ import click
 from click.core import ParameterSource
 
 from zerogravity import ADDON
-from zerogravity.cli import imports
+from zerogravity.cli import banner, imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
+from zerogravity.observe.log_output import printed
 
 if TYPE_CHECKING:
     from zerogravity.config import Config
@@ -52,9 +52,12 @@ BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERT
 @click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the certificate authority (proxy mode).")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other mitmproxy option.")
+@click.option("--log", type=click.Choice(["text", "json"]),
+              help="How the log and a line for each turn are printed, on stdout [default: text].")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings only.")
 def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, certs_dir: Path | None,
-          settings: tuple[str, ...], quiet: bool, config_file: str | None, **flags: Any) -> None:  # fmt: skip
+          settings: tuple[str, ...], log: str | None, quiet: bool, config_file: str | None,
+          **flags: Any) -> None:  # fmt: skip
     """Run the gateway. The same as ``mitmdump -s addons/capture.py``, with less around it.
 
     Example: zerogravity serve --ls-url https://127.0.0.1:42100
@@ -62,27 +65,39 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     from zerogravity import config as configuration
 
     given = {name: value for name, value in flags.items() if value is not None}
-    loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
-    refuse_idle(loaded.config)
-    if not loaded.config.intercept:
+    more = {"mode": mode, "intercept": False if no_mitm else None, "log": log}
+    config = configuration.load({**given, **more}, file=config_file).config
+    refuse_idle(config)
+    form, verbosity = config.log or "text", "warn" if quiet else "info"
+    started = banner.announcer(form, quiet=quiet)
+    if not config.intercept:
         with imports.quick():
             from zerogravity.compose import serve as serve_gateway
 
-        logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
-        run(serve_gateway(loaded.config))
-    with imports.quick():
-        from zerogravity.backends.choice import choose
-        from zerogravity.capture.master import serve as serve_master
+        work = serve_gateway(config, started)
+    else:
+        with imports.quick():
+            from zerogravity.capture.master import serve as serve_master
 
-    given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
-    options, how = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+        given |= {"config": config_file} if config_file is not None else {}
+        options = intercepting(config, given, google, proxy_port, certs_dir)
+        work = serve_master(options, settings, verbosity=verbosity, started=started)
+    with printed(sys.stdout, form, quiet=quiet):
+        run(work)
+
+
+def intercepting(
+    config: Config, given: Mapping[str, object], google: str | None, proxy_port: int, certs_dir: Path | None
+) -> dict[str, object]:
+    """All options of mitmproxy and of our addon; says how a language server, and other programs, get to the proxy."""
+    from zerogravity.backends.choice import choose
+
+    ls = asyncio.run(choose(config, google or "")).ls
+    options, how = mitmproxy_options(config, ls, google, proxy_port, certs_dir)
     click.echo(f"language server: {how}", err=True)
-    options |= {f"zg_{name}": value for name, value in given.items()}
-    if config_file is not None:
-        options["zg_config"] = config_file
-    if loaded.config.capture_passive:
+    if config.capture_passive:
         click.echo(f"other programs: {variables(options)}", err=True)
-    run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
+    return options | {f"zg_{name}": value for name, value in {**given, "ls": ls}.items()}
 
 
 def mitmproxy_options(

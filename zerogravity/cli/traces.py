@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING
 import click
 
 from zerogravity.cli.output import as_json, console, print_json
-from zerogravity.cli.trace_files import bundle, export, grep
-from zerogravity.cli.trace_root import directory_option, first, pass_root
+from zerogravity.cli.trace_files import bundle, export
+from zerogravity.cli.trace_removal import prune, rm
+from zerogravity.cli.trace_root import QueryCommand, directory_option, pass_history, pass_root, query_argument, query_of
+from zerogravity.cli.trace_search import grep, index
+from zerogravity.cli.trace_tail import tail
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
+from zerogravity.observe.requests import CLIENT, SENT
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.wire import jsonio
 
 if TYPE_CHECKING:
-    pass
+    from zerogravity.observe.history import History
 
+RAW = {
+    "in": "the client's request", "out": "what the client got", "sent": "the request to Google",
+    "google": "Google's answer",
+}  # fmt: skip
 FOLLOW_S = 0.2
 
 
@@ -31,43 +40,36 @@ def trace(context: click.Context, directory: Path | None) -> None:
     context.obj = directory
 
 
-@trace.command("ls")
+@trace.command("ls", cls=QueryCommand)
+@query_argument
 @click.option(
     "-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list; 0 for all."
 )
-@click.option("--surface", help="Only turns of this surface.")
-@click.option("--model", help="Only turns whose model contains this text.")
-@click.option("--code", help="Only turns with this termination code.")
-@click.option("--conversation", metavar="ID", help="Only turns of this conversation; the beginning of its ID will do.")
+@click.option("--surface", help="Only turns of this surface; as surface:…")
+@click.option("--model", help="Only turns whose model contains this text; as model:…")
+@click.option("--code", help="Only turns that ended so; as code:…")
+@click.option("--conversation", metavar="ID", help="Only turns of this conversation; as conversation:…")
 @as_json
-@pass_root
+@pass_history
 def ls(
-    root: Path, limit: int, surface: str | None, model: str | None, code: str | None, conversation: str | None,
-    as_json: bool,
+    history: History, query: tuple[str, ...], limit: int, surface: str | None, model: str | None, code: str | None,
+    conversation: str | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """List recorded turns, newest first.
+    """List recorded turns, newest first: all, or those that QUERY finds.
 
-    Example: zerogravity trace ls --code upstream_drop
+    QUERY: words, "phrases" and -words in the turns' texts; code: model: client: tool: surface: session: conversation:
+    run: id: since: before: is:error is:star. Example: zerogravity trace ls timeout since:2h -tool:shell
     """
     from zerogravity.observe import terminal
 
-    wanted = (
-        found
-        for found in trace_reader.scan(root)
-        if (surface is None or found.info.get("surface") == surface)
-        and (model is None or model in str(found.info.get("model")))
-        and (code is None or found.info.get("code") == code)
-        and (not conversation or found.conversation.startswith(conversation))
-    )
-    found = list(first(wanted, limit))
+    wanted = query_of(query, surface=surface, model=model, code=code, conversation=conversation or None)
+    found = list(history.traces(wanted, limit=limit))
     if as_json:
         print_json([found.info for found in found])
     elif found:
         console().print(terminal.turns(found, width=console().width))
-    elif next(trace_reader.scan(root), None) is not None:
-        click.echo(f"none of the traces in {root} matches", err=True)
     else:
-        click.echo(trace_reader.no_traces(root), err=True)
+        _nothing(history.root)
 
 
 @trace.command("show")
@@ -75,9 +77,11 @@ def ls(
 @click.option("-f", "--follow", is_flag=True, help="Follow a running turn to its end.")
 @click.option("--requests/--no-requests", default=True, help="Show what was changed in the language server's request.")
 @click.option("--full", is_flag=True, help="Show that diff in full length.")
+@click.option("--raw", type=click.Choice(list(RAW)), help="Write only these bytes, as they were recorded: "
+              f"{'; '.join(f'{name}: {what}' for name, what in RAW.items())}.")  # fmt: skip
 @as_json
 @pass_root
-def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, as_json: bool) -> None:
+def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, raw: str | None, as_json: bool) -> None:
     """Show one turn: phases, thinking, text, calls, usage, and the changed request.
 
     REFERENCE is a turn's id, the beginning of one, or "last". Example: zerogravity trace show last
@@ -85,6 +89,9 @@ def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, a
     from zerogravity.observe import terminal
 
     found = trace_reader.find(root, reference)
+    if raw is not None:
+        sys.stdout.buffer.write(_raw(found, raw))
+        return
     if follow and not found.closed:
         found = follow_turn(found, lambda text: click.echo(text, nl=False, err=as_json))
     if as_json:
@@ -93,35 +100,33 @@ def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, a
         console().print(terminal.detail(found, requests=requests, full=full))
 
 
-@trace.command("errors")
+@trace.command("errors", cls=QueryCommand)
+@query_argument
 @as_json
-@pass_root
-def errors(root: Path, as_json: bool) -> None:
+@pass_history
+def errors(history: History, query: tuple[str, ...], as_json: bool) -> None:
     """Count failed turns by termination code and Google's own status.
 
-    With the newest turn of each kind.
+    With the newest turn of each kind. QUERY as for ls. Example: zerogravity trace errors since:yesterday
     """
     from zerogravity.observe import terminal
 
-    counts: Counter[tuple[str, str]] = Counter()
-    newest: dict[tuple[str, str], Trace] = {}
-    for found in trace_reader.scan(root):
-        if found.info.get("failure"):
-            kind = str(found.info.get("code")), found.google
-            counts[kind] += 1
-            newest.setdefault(kind, found)
+    kinds = [
+        (kind, newest)
+        for kind in history.failures(query_of(query))
+        if (newest := trace_reader.load(history.root / kind.newest)) is not None
+    ]
     if as_json:
         print_json([
-            {"code": kind[0], "google": kind[1] or None, "count": count, "newest": newest[kind].id,
-             "failure": newest[kind].info["failure"]}
-            for kind, count in counts.most_common()
+            {"code": kind.code, "google": kind.google or None, "count": kind.times, "newest": newest.id,
+             "failure": newest.info.get("failure")}
+            for kind, newest in kinds
         ])  # fmt: skip
         return
-    for kind, count in counts.most_common():
-        found = newest[kind]
-        line = f"{count:>5}  {' '.join(kind).rstrip():<18} {found.short}  {found.failure_text}"
-        console().print(terminal.plain(line))
-    if not counts:
+    for kind, newest in kinds:
+        name = f"{kind.code} {kind.google}".rstrip()
+        console().print(terminal.plain(f"{kind.times:>5}  {name:<18} {newest.short}  {newest.failure_text}"))
+    if not kinds and _holds_any(history.root):
         click.echo("no failed turns", err=True)
 
 
@@ -170,6 +175,32 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
         found = trace_reader.load(found.folder) or Trace(found.folder, found.info)
 
 
+def _raw(found: Trace, which: str) -> bytes:
+    """One of RAW. A body that is JSON is written without the blanks that it came with."""
+    match which:
+        case "out":
+            return b"".join(emitted.text.encode() for emitted in found.emitted)
+        case "google":
+            return found.upstream
+        case _:
+            body = (found.body(CLIENT if which == "in" else SENT) or {}).get("body")
+            return b"" if body is None else body.encode() if isinstance(body, str) else jsonio.dumps(body)
+
+
+def _holds_any(root: Path) -> bool:
+    """Whether there are traces; says so if not."""
+    if next(trace_reader.scan(root), None) is not None:
+        return True
+    click.echo(trace_reader.no_traces(root), err=True)
+    return False
+
+
+def _nothing(root: Path) -> None:
+    """Why nothing was listed."""
+    if _holds_any(root):
+        click.echo(f"none of the traces in {root} matches", err=True)
+
+
 def _items(found: Trace) -> list[dict[str, object]]:
     names = ("text", "call_id", "name", "args_json", "mime", "signature")
     return [
@@ -178,5 +209,5 @@ def _items(found: Trace) -> list[dict[str, object]]:
     ]
 
 
-for command in (grep, export, bundle):
+for command in (grep, tail, export, bundle, rm, prune, index):
     trace.add_command(command)

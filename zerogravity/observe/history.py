@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -90,6 +90,13 @@ class History:
     def failures(self, text: str = "") -> list[Failures]:
         """Failed turns, counted by code and Google's status."""
         return self._synced().failures(query.parse(text, time.time()))
+
+    def remove(self, traces: Iterable[Trace]) -> None:
+        """Remove turns from the disk."""
+        folders = [trace.folder for trace in traces]
+        for folder in folders:
+            trace_folders.remove(folder)
+        self._synced().remove([indexing.name_of(self.root, folder) for folder in folders])
 
     def rebuild(self, progress: Callable[[int, int], None] = lambda done, total: None) -> int:
         """Make the index again from the folders. Returns the number of turns."""

@@ -30,6 +30,7 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
+from zerogravity.observe import notes
 from zerogravity.observe.requests import Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
@@ -178,11 +179,16 @@ class Replica:
         return self._original.id
 
     @property
-    def info(self) -> dict[str, object]:
+    def turn_json(self) -> dict[str, object]:
         """The contents of ``turn.json``."""
         self.refresh()
         info = summary(self.channel, self.placed)
         return info if self.trouble is None else {**info, "trouble": self.trouble}
+
+    @property
+    def info(self) -> Mapping[str, object]:
+        """The same with what was noted of the turn since."""
+        return notes.joined(self.turn_json, notes.of(self._original))
 
     @property
     def placed(self) -> Placement:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
@@ -131,7 +131,7 @@ class Sessions:
         self._key = key
         self._limit = limit
         self._turns: OrderedDict[str, _Known] = OrderedDict()  # in the order in which they were placed
-        self._by_mark: dict[bytes, deque[_Known]] = {}  # by start and by end
+        self._by_mark: dict[bytes, list[_Known]] = {}  # by start and by end
         self._tips: OrderedDict[tuple[str, str], _Tip] = OrderedDict()  # by session and agent
         self._changed = threading.Condition()
         self._worker: BackgroundWorker[Callable[[], object]] | None = None
@@ -319,7 +319,9 @@ class Sessions:
                     del self._by_mark[mark]
 
     def _mark(self, mark: bytes, known: _Known) -> None:
-        self._by_mark.setdefault(mark, deque(maxlen=ALIKE)).append(known)
+        alike = self._by_mark.setdefault(mark, [])
+        alike.append(known)
+        del alike[:-ALIKE]
 
     def _marked(self, mark: bytes, session: str = "") -> list[_Known]:
         """The newest turns that have this mark, of one session or of all."""

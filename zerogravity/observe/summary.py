@@ -18,7 +18,7 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, moments, prices, tool_results
+from zerogravity.observe import digest, moments, notes, prices, tool_results
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
@@ -197,6 +197,7 @@ def row(
         "calls": channel.state.attempts,
         "readers": channel.readers,
         "late": channel.late,
+        **notes.of(channel).as_json(),
         "stored": False,
     }
 
@@ -237,6 +238,8 @@ def stored_row(info: Json) -> dict[str, object]:
         "calls": count(counted.get("upstream_calls")),
         "readers": 0,
         "late": count(counted.get("late")),
+        "note": text(info.get("note")),
+        "star": info.get("star") is True,
         "stored": True,
     }
 

@@ -94,7 +94,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
 
 def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
     """Everything of one turn. ``full``: with the whole diff of the request."""
-    parts: list[RenderableType] = [_head(trace), waterfall(trace.marks_ms), *map(_panel, _items(trace))]
+    parts: list[RenderableType] = [_head(trace), plain(trace.folder, "dim"), waterfall(trace.marks_ms)]
+    parts += map(_panel, _items(trace))
     if failure := trace.failure:
         google = f"; Google: {trace.google}" if trace.google else ""
         words = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.failure_text}"

@@ -8,10 +8,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from zerogravity import ids
+from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import members
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
@@ -118,11 +121,15 @@ def _entries(parent: str, pattern: re.Pattern[str]) -> list[os.DirEntry[str]]:
 
 def size(folder: Path) -> int:
     """Bytes of the files in a trace folder."""
+    return sum(_sizes(folder).values())
+
+
+def _sizes(folder: Path) -> dict[str, int]:
     try:
         with os.scandir(folder) as entries:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+            return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
     except OSError:
-        return 0
+        return {}
 
 
 def sweep(
@@ -134,23 +141,38 @@ def sweep(
     keep: Collection[Path] = (),
     on_removed: Callable[[Path], None] = lambda _: None,
 ) -> int:
-    """Remove old traces until age and size are within bounds. Returns the bytes that remain."""
+    """Remove old traces until age and size are within bounds. A starred one is kept whatever its age, and goes only
+    when the starred ones alone are too large. Returns the bytes that remain."""
     held = 0
     full = False
-    for folder in list(newest_first(root)):
-        taken = size(folder)
+    sizes = {folder: _sizes(folder) for folder in newest_first(root)}
+    starred = {folder for folder, files in sizes.items() if NOTE in files and _is_starred(folder)}
+    for folder in sorted(sizes, key=lambda folder: folder not in starred):  # which leaves each kind newest first
+        taken = sum(sizes[folder].values())
         full = full or held + taken > max_bytes
-        if folder in keep or not (full or now_s - started(folder) > max_age_s):
+        old = now_s - started(folder) > max_age_s and folder not in starred
+        if folder in keep or not (full or old):
             held += taken
             continue
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         on_removed(folder)
-    for day in _folders(root, _DATE):
-        try:
-            day.rmdir()
-        except OSError:
-            continue
     return held
+
+
+def remove(folder: Path) -> None:
+    """Remove a trace, and its day if that is empty then."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if _DATE.fullmatch(folder.parent.name):
+        with suppress(OSError):
+            folder.parent.rmdir()
+
+
+def _is_starred(folder: Path) -> bool:
+    try:
+        note = jsonio.loads((folder / NOTE).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return members(note).get("star") is True
 
 
 def started(folder: Path) -> float:

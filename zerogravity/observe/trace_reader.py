@@ -19,18 +19,19 @@ from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
-from zerogravity.observe import trace_folders
+from zerogravity.observe import notes, trace_folders
 from zerogravity.observe.sessions import Placement
 from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
+MAY_RUN_S = 3600.0  # a turn without an end that began longer ago was cut off
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One turn's folder. ``info`` is ``turn.json``."""
+    """One turn's folder. ``info`` is ``turn.json``, with the members of ``note.json`` if there is one."""
 
     folder: Path
     info: Mapping[str, object]
@@ -154,6 +155,14 @@ class Trace:
         return members(self._json(trace_folders.NOTE))
 
     @property
+    def starred(self) -> bool:
+        return self.note.get("star") is True
+
+    def is_running(self, now_s: float) -> bool:
+        """Whether its turn may still run, for all that its folder tells: it has no end, and is not old."""
+        return not self.closed and now_s - trace_folders.started(self.folder) < MAY_RUN_S
+
+    @property
     def frames(self) -> list[Emitted]:
         return self.emitted
 
@@ -197,7 +206,7 @@ def load(folder: Path) -> Trace | None:
         info = an_object(jsonio.loads((folder / "turn.json").read_bytes()))
     except (OSError, ValueError):
         return None
-    return None if info is None else Trace(folder, info)
+    return None if info is None else Trace(folder, notes.joined(info, notes.read(folder)))
 
 
 def folders(root: Path) -> Iterator[Path]:

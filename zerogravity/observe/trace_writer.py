@@ -84,7 +84,7 @@ class TurnWriter:
                 continue
 
     def summarise(self) -> None:
-        self._file("turn.json", self._replica.info)
+        self._file("turn.json", self._replica.turn_json)
 
     def _write(self, records: Iterable[Record]) -> None:
         for record in records:

@@ -9,17 +9,24 @@ from aiohttp import web
 from zerogravity import __version__
 from zerogravity.errors import bad_request
 from zerogravity.observe import metrics as measured
+from zerogravity.server import welcome
 from zerogravity.server.body import read_json
 from zerogravity.server.middleware import json_response
 from zerogravity.server.services import SERVICES
 
 NO_STORE = {"Cache-Control": "no-store"}
+VARY = {"Vary": "Accept"}
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
-async def root(_: web.Request) -> web.Response:
-    """GET or HEAD /: some clients look there first whether anybody is at home (wire-anthropic 0)."""
-    return web.Response()
+async def root(request: web.Request) -> web.Response:
+    """GET or HEAD /: some clients look there first whether anybody is at home (wire-anthropic 0). A browser gets
+    a page."""
+    if request.method != "GET" or not welcome.wants_page(request.headers.get("Accept", "")):
+        return web.Response(headers=VARY)
+    inspected = request.app[SERVICES].mount is not None
+    page = welcome.page(str(request.url.origin()), inspected=inspected)
+    return web.Response(body=page, headers={**VARY, **welcome.HEADERS})
 
 
 async def health(request: web.Request) -> web.Response:

@@ -67,10 +67,11 @@ async def turn_of(
         members = await fetch_media(members, surface, services.fetch)
         budget.replace(members)
     turn = (parse or surface.parse)(members, await context_of(request, surface, members, local or {}, budget))
-    caller = recognise(request.headers)
+    caller = recognise(request.headers, members)
     turn = replace(
         turn, size=budget.memory, notes=(*turn.notes, *body.notes),
-        client=caller.client, conversation=turn.conversation or caller.conversation, run=request.get(RUN, ""),
+        client=caller.client, conversation=turn.conversation or caller.conversation, agent=caller.agent,
+        run=request.get(RUN, ""),
     )  # fmt: skip
     return Incoming(turn, body.raw, request.headers)
 

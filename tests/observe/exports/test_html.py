@@ -7,10 +7,16 @@ import hashlib
 import json
 from html.parser import HTMLParser
 
+import pytest
+
 from tests.observe.exports.conftest import EVIL
 from tests.observe.inspector.test_static import FORBIDDEN
-from zerogravity.observe.exports.html import write
+from zerogravity.observe import notes, trace_reader
+from zerogravity.observe.exports.html import BLOB, KEPT, _without_blobs, write
+from zerogravity.observe.notes import Note
 from zerogravity.surfaces import REGISTRY
+
+DATA = "script", "application/json"
 
 
 class Reader(HTMLParser):
@@ -21,7 +27,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag != "meta":
-            self._stack.append((tag, dict(attrs).get("type")))
+            self._stack.append((tag, dict(attrs).get("data-turn") or dict(attrs).get("type")))
         if dict(attrs).get("http-equiv"):
             self.policy = dict(attrs)["content"]
 
@@ -41,10 +47,14 @@ def read(traces):
 
 def test_it_stands_alone_and_is_inert(traces):
     reader = read(traces)
-    assert reader.tags.count("script") == 2
+    assert reader.tags.count("script") == 2 + len(traces)
     assert reader.tags.count("link") == 1
     assert "img" not in reader.tags
-    (turn, *_) = json.loads("".join(reader.texts["script", "application/json"]))["turns"]
+    rows = json.loads("".join(reader.texts[DATA]))["turns"]
+    assert [row["id"] for row in rows] == [trace.id for trace in traces]
+    turn = json.loads("".join(reader.texts["script", traces[0].id]))
+    assert turn["turn"].items() >= rows[0].items()
+    assert "items" not in rows[0]  # which would be parsed before the turn is opened
     assert [item["text"] for item in turn["turn"]["items"][:2]] == ["hm", EVIL]
     assert turn["turn"]["state"] == "done"
     assert turn["bodies"]["upstream"] == [{"call": 0, "original": '{\n  "a": 1\n}', "sent": '{\n  "a": 2\n}'}]
@@ -74,3 +84,34 @@ def test_the_page_allows_only_itself(traces):
 
 def test_the_page_makes_text_nodes_only(traces):
     assert FORBIDDEN.search("".join(read(traces).texts["script", "module"])) is None
+
+
+def test_a_row_has_what_only_the_trace_knows(traces):
+    notes.write(traces[0].folder, Note("odd", star=True))
+    first, second, *_ = json.loads("".join(read(map(trace_reader.load, [t.folder for t in traces])).texts[DATA]))[
+        "turns"
+    ]
+    assert (first["note"], first["star"]) == ("odd", True)
+    assert first["session"] == traces[0].info["session"] != ""
+    assert first["received_ms"] < second["received_ms"]  # though each trace counts from its own turn's arrival
+
+
+def test_the_command_of_a_turn_is_in_its_block(traces):
+    turn = json.loads("".join(read(traces).texts["script", traces[0].id]))
+    assert turn["curl"]["curl"].startswith("curl -gN -X POST http://localhost:8741/v1/chat/completions")
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        ("A" * (BLOB - 1), 0), ("A" * BLOB, BLOB - KEPT), ("\n" + "A" * BLOB, BLOB + 1 - KEPT),
+        ("data:image/png;base64," + "iVBO" * BLOB + "==", 4 * BLOB + 2 - KEPT), ("word " * BLOB, 0),
+        ("\u2028" + "A" * BLOB + '"', BLOB - KEPT),
+    ],
+)  # fmt: skip
+def test_long_base64_says_how_long_it_was(text, left_out):
+    """In JSON, which stays JSON."""
+    given = json.dumps({"x": text}, ensure_ascii=False).encode()
+    (found,) = json.loads(_without_blobs(given)).values()
+    assert found == text if not left_out else f"... {left_out} bytes left out" in found
+    assert len(found) <= max(len(text), KEPT + 100)

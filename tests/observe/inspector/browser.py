@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     "--disable-features=OptimizationHints,MediaRouter", "--force-color-profile=srgb",
 )  # fmt: skip
-KEYS = {"Enter": "\ue007", "Escape": "\ue00c"}
+KEYS = {"Enter": "\ue007", "Escape": "\ue00c", "Tab": "\ue004", "ArrowUp": "\ue013", "ArrowDown": "\ue015"}
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 SHORT = "const $ = (s) => document.querySelector(s), $$ = (s) => [...document.querySelectorAll(s)];"
 
@@ -136,6 +136,19 @@ class Browser:
         """Errors and warnings since the last time, violations of the page's policy among them."""
         entries = await self._do("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
+
+    async def allow_clipboard(self, url: str) -> None:
+        """Let the page at ``url`` write and read the clipboard, as a person's click lets it."""
+        origin = "/".join(url.split("/")[:3])
+        permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+        await self._cdp("Browser.grantPermissions", {"origin": origin, "permissions": permissions})
+
+    async def clipboard(self) -> str:
+        asking = "const done = arguments[0]; navigator.clipboard.readText().then(done, (error) => done(String(error)))"
+        return await self._do("POST", "/execute/async", {"script": asking, "args": []})
+
+    async def download_to(self, folder: Path) -> None:
+        await self._cdp("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
 
     async def _cdp(self, command: str, parameters: dict[str, Any]) -> None:
         await self._do("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})

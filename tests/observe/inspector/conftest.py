@@ -45,11 +45,14 @@ async def look(scene: Scene, clock: Any, sessions: Sessions) -> AsyncIterator[Lo
     """``await look(**settings)`` → Looked. ``surfaces`` render instead of the real ones."""
     started: list[Looked] = []
 
-    async def make(surfaces: Any = REGISTRY, history: History | None = None, **settings: Any) -> Looked:
+    async def make(
+        surfaces: Any = REGISTRY, history: History | None = None, cancel: Any = lambda turn_id: False, **settings: Any
+    ) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
             scene.store, scene.bodies, TOKEN, surfaces=surfaces, secret=bytes(32), clock=clock,
             health=lambda: dict(scene.health), history=history, sessions=sessions,
+            cancel=cancel,
         )  # fmt: skip
         services = Services(
             store=scene.store,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.observe.inspector.support import TOKEN
-from zerogravity.observe.inspector.access import KEPT_S, Access
+from zerogravity.observe.inspector.access import KEPT_S, Access, ticket
 from zerogravity.observe.inspector.answers import HEADERS
 
 
@@ -77,3 +79,14 @@ async def test_other_web_pages_are_kept_out_though_they_have_the_cookie(look, he
 def test_an_empty_token_would_let_everybody_in():
     with pytest.raises(ValueError, match="token"):
         Access("")
+
+
+async def test_a_ticket_opens_for_its_minute_and_the_next_one(look):
+    looked = await look()
+    now = time.time()
+    for wall, status in ((now, 303), (now - 60, 303), (now - 180, 401), (now + 180, 401)):
+        status_now, headers, _ = await looked.ask(f"/inspector?ticket={ticket(TOKEN, wall)}", cookies={})
+        assert status_now == status
+        assert (TOKEN in headers.get("Set-Cookie", "")) is (status == 303)
+    assert TOKEN not in ticket(TOKEN, now)
+    assert (await looked.ask(f"/inspector/api/turns?ticket={ticket('another', now)}", cookies={}))[0] == 401

@@ -70,8 +70,9 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
         "response": _response(status, shown, mime, text),
         "cache": {},
         "timings": _timings(blocked=blocked, wait=max(0.0, first - blocked), receive=total - first),
-        "comment": f"turn {trace.id}",
+        "comment": f"turn {trace.id}{': ' if info.get('note') else ''}{info.get('note', '')}",
         "_turn": trace.id,
+        **{f"_{name}": info[name] for name in ("price", "note", "star") if info.get(name)},
         "_code": info.get("code"),
         "_digest": info.get("digest"),
         "_frames": [

@@ -1,21 +1,59 @@
-"""Traces → one HTML file that stands alone: the inspector's page, with the answers of its endpoints inlined. Pure."""
+"""Traces → one HTML file that stands alone: the inspector's page, with the answers of its endpoints inlined: rows for
+the list, and a block for each turn, which the page reads when the turn is opened. Pure.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 
+from zerogravity.observe import client_curl, session_summary
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.summary import row
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import number
+
+TOLD = ("session", "previous", "branch", "fresh", "price", "note", "star")  # of a row, only the trace knows
+BLOB = 256 << 10  # characters of base64 that are kept whole: a picture's
+KEPT = 64  # of a longer one, so that its kind can be seen
+_BLOB = re.compile(rb"[A-Za-z0-9+/_\-]{%d,}={0,2}" % BLOB)
 
 
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
-    return assets.alone(jsonio.dumps({"turns": [_turn(trace, surfaces) for trace in traces]}))
+    rows: list[Mapping[str, object]] = []
+    blocks: list[tuple[str, bytes]] = []
+    for trace in traces:
+        rows.append(_row(trace))
+        blocks.append((trace.id, _without_blobs(jsonio.dumps(_turn(trace, rows[-1], surfaces)))))
+    return assets.alone(jsonio.dumps({"turns": rows, "sessions": _sessions(rows)}), blocks)
 
 
-def _turn(trace: TurnSource, surfaces: Surfaces) -> dict[str, object]:
-    channel = trace.channel
+def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The newest first."""
+    found: dict[object, list[Mapping[str, object]]] = {}
+    for row_ in rows:
+        if row_["session"]:
+            found.setdefault(row_["session"], []).append(row_)
+    made = [session_summary.of(turns) for turns in found.values()]
+    return sorted(made, key=lambda session: number(session["ended"]) or 0, reverse=True)
+
+
+def _row(trace: TurnSource) -> dict[str, object]:
+    channel, info = trace.channel, trace.info
     last = max(*channel.marks.values(), *(record.t_ns for record in trace.records[-1:]), 0)
-    return {"turn": {**row(channel, last), **page.details(trace)}, **page.everything(trace, surfaces)}
+    told = {name: info[name] for name in TOLD if name in info}
+    # Recorded times count from each turn's arrival; the list is in the order of the turns.
+    return {**row(channel, last), **told, "received_ms": (number(info.get("created")) or 0) * 1000}
+
+
+def _turn(trace: TurnSource, shown: Mapping[str, object], surfaces: Surfaces) -> dict[str, object]:
+    """What the endpoints answer, by the part of their paths."""
+    curl = {"curl": client_curl.head(trace, surfaces)}
+    return {"turn": {**shown, **page.details(trace)}, "curl": curl, **page.everything(trace, surfaces)}
+
+
+def _without_blobs(data: bytes) -> bytes:
+    """JSON, whose long runs of base64 say only how long they were. An escape before one keeps its letters."""
+    return _BLOB.sub(lambda blob: b"%b... %d bytes left out" % (blob[0][:KEPT], len(blob[0]) - KEPT), data)

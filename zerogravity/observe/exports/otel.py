@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from zerogravity import __version__
 from zerogravity.observe.source import TurnSource
@@ -11,6 +12,7 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import items
 
+TOLD = ("client", "session", "previous", "price", "note", "star")  # for which the conventions have no name
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
 
@@ -34,8 +36,9 @@ def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict
     events = [
         {"timeUnixNano": str(created + at), "name": phase, "attributes": no_attributes} for phase, at in turn.events
     ]
+    told = {f"zerogravity.{name}": trace.info[name] for name in TOLD if trace.info.get(name)}
     return [
-        {**_span(turn, created, SERVER), "events": events},
+        {**_span(replace(turn, attributes={**turn.attributes, **told}), created, SERVER), "events": events},
         *({**_span(call, created, CLIENT), "parentSpanId": turn.span_id} for call in calls),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -18,21 +19,27 @@ CLOSED = (
 )
 
 
-class Access:
-    """``token``: never empty."""
+def ticket(token: str, wall: float) -> str:
+    """What opens the inspector instead of the token in the minute of ``wall`` (wall-clock seconds) and the next one."""
+    return hmac.new(token.encode(), b"inspector, minute %d" % (wall // 60), "sha256").hexdigest()
 
-    def __init__(self, token: str) -> None:
+
+class Access:
+    """``token``: never empty. ``wall``: wall-clock seconds."""
+
+    def __init__(self, token: str, wall: Callable[[], float] = time.time) -> None:
         if not token:
             raise ValueError("the inspector needs a token")
         self._token = token
+        self._wall = wall
 
     def guarded(self, handler: Handler) -> Handler:
-        """``handler`` for those who may; ``?token=`` sets the cookie and leaves the address."""
+        """``handler`` for those who may; ``?token=`` or ``?ticket=`` sets the cookie and leaves the address."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             # Cookies ignore ports: two gateways on one machine must not overwrite each other's.
             cookie = f"zg_inspector_{request.url.port}"
-            if self._is_token(request.query.get("token", "")):
+            if self._is_token(request.query.get("token", "")) or self._is_ticket(request.query.get("ticket", "")):
                 return self._with_cookie(cookie, to_page())
             if not self._is_token(request.cookies.get(cookie, "")):
                 return plain(401, CLOSED)
@@ -49,4 +56,12 @@ class Access:
         return response
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "backslashreplace"), self._token.encode())
+        return _same(given, self._token)
+
+    def _is_ticket(self, given: str) -> bool:
+        now = self._wall()
+        return _same(given, ticket(self._token, now)) | _same(given, ticket(self._token, now - 60))
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "backslashreplace"), expected.encode())

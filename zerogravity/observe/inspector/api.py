@@ -20,6 +20,7 @@ from zerogravity.observe import session_summary, summary
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector import answers, page
 from zerogravity.observe.inspector.access import Access, Handler
+from zerogravity.observe.inspector.actions import Actions
 from zerogravity.observe.inspector.answers import HEADERS, BadRequest, as_json, moment, whole_number
 from zerogravity.observe.inspector.assets import names
 from zerogravity.observe.inspector.following import Following
@@ -40,7 +41,7 @@ HEARTBEAT_S = 10.0  # between two messages when nothing changes
 
 class Inspector:
     """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's; ``history``: turns on
-    disk, if they are recorded."""
+    disk, if they are recorded; ``cancel``: ends a running turn, False when it is over."""
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Inspector:
         health: Callable[[], Mapping[str, object]],
         sessions: Sessions | None = None,
         history: History | None = None,
+        cancel: Callable[[str], bool] = lambda turn_id: False,
         view_bytes: int = MAX_BYTES,
     ) -> None:
         self.access = Access(token)
@@ -63,6 +65,7 @@ class Inspector:
         self._turns = LiveTurns(store, surfaces, sessions, clock, place=history is None)
         self._older = Older(history)
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes, sessions)
+        self._actions = Actions(self._turns, self.replicas, surfaces, history, cancel)
         self._following = Following()
         self._stopping = asyncio.Event()
 
@@ -87,6 +90,8 @@ class Inspector:
         }
         for path, handler in routes.items():
             app.router.add_get(path, self.access.guarded(handler), allow_head=False)
+        for method, path, handler in self._actions.routes():
+            app.router.add_route(method, turn + path, self.access.guarded(handler))
         app.on_shutdown.append(self._stop)
 
     async def _stop(self, _: web.Application) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
@@ -25,8 +27,8 @@ def read(name: str) -> bytes:
     return (STATIC / name).read_bytes()
 
 
-def alone(data: bytes) -> bytes:
-    """``data``: JSON, as ``api.js`` takes it."""
+def alone(data: bytes, turns: Iterable[tuple[str, bytes]] = ()) -> bytes:
+    """``data``: JSON, as ``api.js`` takes it; ``turns``: (id, JSON) of each, which is parsed when it is opened."""
     page, script = _text("index.html"), bundle()
     style = "".join(_text(name) for name in _STYLE.findall(page))
     page = _STYLE.sub("", page)
@@ -36,7 +38,7 @@ def alone(data: bytes) -> bytes:
         "base-uri 'none'; form-action 'none'"
     )
     charset, main = '<meta charset="utf-8">', '<script type="module" src="main.js"></script>'
-    block = f'<script type="application/json" id="data">{inert(data).decode()}</script>'
+    block = _block('id="data"', data).decode()
     for old, new in (
         (charset, f'{charset}\n<meta http-equiv="Content-Security-Policy" content="{policy}">'),
         ('href="icon.svg"', f'href="data:image/svg+xml;base64,{icon}"'),
@@ -46,7 +48,13 @@ def alone(data: bytes) -> bytes:
         before, found, after = page.partition(old)
         assert found, old
         page = before + new + after
-    return page.encode()
+    before, end, after = page.encode().partition(b"</head>")
+    blocks = (_block(f'data-turn="{html.escape(turn_id)}"', turn) + b"\n" for turn_id, turn in turns)
+    return b"".join((before, *blocks, end, after))
+
+
+def _block(attribute: str, data: bytes) -> bytes:
+    return b'<script type="application/json" %b>%b</script>' % (attribute.encode(), inert(data))
 
 
 def inert(data: bytes) -> bytes:

@@ -81,6 +81,11 @@ class LiveTurns:
         finally:
             self._feeds.discard(feed)
 
+    def changed(self, channel: CascadeChannel) -> None:
+        """Something that is no part of the turn has: a note."""
+        for feed in self._feeds:
+            feed.change(channel.id)
+
     # -- what has changed --------------------------------------------------------------------------------------
 
     def _count(self, _: CascadeChannel) -> None:
@@ -116,9 +121,10 @@ class LiveTurns:
                 await asyncio.sleep(0)
 
     def _look(self, channel: CascadeChannel, now: int) -> None:
-        known = self._sessions.known(channel.id)
-        placed = known != NOWHERE
-        self._answered.goes_on(channel.id, known.previous)
+        at = self._sessions.known(channel.id)
+        placed = at != NOWHERE
+        if placed:
+            self._answered.goes_on(channel.id, at.previous)
         state = summary.activity(channel, now, self._answered.ids, self._surfaces)[0]
         mark = (channel.count, state, placed)
         if self._moving[channel.id] != mark:
@@ -173,9 +179,10 @@ class Answered:
         self._counts.update(found)
 
     def goes_on(self, turn_id: str, previous: str) -> None:
-        if previous and previous not in (found := self._by_turn[turn_id]):
-            self._by_turn[turn_id] = found | {previous}
-            self._counts[previous] += 1
+        """Which turn it goes on from."""
+        if previous and previous not in self._by_turn[turn_id]:
+            self._by_turn[turn_id] |= {previous}
+            self._counts.update((previous,))
 
     def drop(self, turn_id: str) -> None:
         for call_id in self._by_turn.pop(turn_id, ()):

@@ -4,7 +4,8 @@
 const BASE = "/inspector/api", AGAIN = 2000;
 const inlined = document.getElementById("data");
 const data = inlined && JSON.parse(inlined.textContent);
-const turns = data && new Map(data.turns.map((turn) => [turn.turn.id, turn]));
+const opened = new Map();  // turn id → its data, of the turns that were looked at last
+const MOST = 8;
 
 /** Whether this page is an export, in which nothing changes any more. */
 export const recorded = inlined !== null;
@@ -16,13 +17,23 @@ export class Refused extends Error {
   constructor(status, text) { super(text); this.status = status; }
 }
 
+/** What stands in an exported page of a turn; it is parsed when it is first asked for. */
+function recordedTurn(id) {
+  if (!opened.has(id)) {
+    const block = [...document.querySelectorAll("script[data-turn]")].find(({ dataset }) => dataset.turn === id);
+    if (!block) throw new Gone("This turn is not in this file.");
+    opened.set(id, JSON.parse(block.textContent));
+    if (opened.size > MOST) opened.delete(opened.keys().next().value);
+  }
+  return opened.get(id);
+}
+
 /** What the endpoint at `path` below a turn would answer. */
 function recall([kind, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
   if (id === undefined) return { turns: [], sessions: [], more: false, ...(kind === "sessions" && { sessions: data.sessions ?? [] }) };
-  if (!turns.has(id)) throw new Gone("This turn is not in the file.");
-  const found = turns.get(id)[part];
+  const turn = recordedTurn(id), found = turn[part];
   if (seq !== undefined) {
-    const frames = turns.get(id).frames.filter((frame) => frame.record === seq);
+    const frames = turn.frames.filter((frame) => frame.record === seq);
     return { record: found[seq] ?? { seq, data: "", events: [] }, frames, first_frame: frames[0]?.n };
   }
   const rows = Array.isArray(found) ? found : part === "conversation" ? found.rows : null;
@@ -52,7 +63,7 @@ const isLocked = () => fetch("/inspector/icon.svg", { cache: "no-store" }).then(
 export function live(change, state) {
   if (recorded) {
     state("recorded");
-    return change({ all: true, turns: [...turns.values()].map(({ turn }) => turn), gone: [], health: {} });
+    return change({ all: true, turns: data.turns, gone: [], health: {} });
   }
   let source = null;
   const close = () => { source?.close(); source = null; };

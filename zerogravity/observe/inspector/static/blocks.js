@@ -7,7 +7,7 @@ const FOLD = 20;  // lines of code and output that are shown at once
 const TAGS = new Set(["p", "blockquote", "ul", "ol", "li", "em", "strong", "s", "table", "thead", "tbody", "tr", "th", "td",
   "br", "hr", "code", "pre", "span", "h3", "h4", "h5", "h6"]);
 const NAMES = new Set(["c", "k", "t", "f", "v", "s", "n", "i", "d", "h", "dim"]);
-const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,/;
+const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[\w+/=-]*$/;  // a long one is cut in an exported page
 
 const known = (name) => (NAMES.has(name) ? name : null);
 const span = ([name, text]) => (known(name) ? h("span", { class: name }, text) : text);

@@ -19,9 +19,12 @@ let connection = "connecting";
 /** For those who hear the page: seldom, and nothing that changes by itself. */
 function say(text) { at("said").textContent = text; }
 
+/** In a narrow window list and turn are two screens; this shows the second one, or the first. */
+function show(second = true) { page.classList.toggle("second", second); }
+
 const older = new Older(store, (text) => search.remark(text), say);
 const search = new Search({ input: filter, hints: at("hints"), remark: at("remark") }, store, older);
-const turns = new TurnList(list, store, older, at("count"));
+const turns = new TurnList(list, store, older, at("count"), show);
 const view = new TurnView(at("turn"), store);
 const session = new SessionView(at("turn"), store, older);
 
@@ -55,16 +58,12 @@ function mode(name) {
   store.setMode(name);
 }
 
-/** In a narrow window list and turn are two screens; this shows the second one, or the first. */
-function show(second = true) { page.classList.toggle("second", second); }
-
 page.addEventListener("click", ({ target }) => {
   const tab = target.closest("[data-mode]"), named = target.closest("[data-conversation]");
   if (tab) mode(tab.dataset.mode);
   else if (named) { mode("turns"); search.set(`conversation:${named.dataset.conversation}`); show(false); }
   else if (target.closest(".back")) { show(false); list.focus(); }
   else if (target.closest(".skip")) at("turn").focus();
-  else if (target.closest("#turns [data-id], #turns [data-session], .session-turn") && !target.closest(".twist")) show();
   else if (target.closest("#help")) keys(at("keys"));
 });
 at("listed").parentElement.querySelector("[role=tablist]").addEventListener("keydown", (event) => {

@@ -35,6 +35,7 @@ export class Search {
   }
 
   propose() {
+    if (document.activeElement !== this.input) return;
     this.listed = proposals(this.input.value, this.store.turns.values());
     this.at = -1;
     fill(this.hints, this.listed.map(({ term, about }, n) =>

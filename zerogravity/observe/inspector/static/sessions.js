@@ -6,15 +6,15 @@ import { tree } from "./tree.js";
 
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("ch") ? "es" : "s"}`;
 
-/** Turns, branches, tokens in with the share of the cache → out, price, time, errors. */
+/** Turns, errors, branches, tokens in with the share of the cache → out, price, time. */
 export function figures(about) {
   return [
     plural(about.turns, "turn"),
+    about.errors ? { text: plural(about.errors, "error"), tone: "bad" } : null,
     about.branches ? plural(about.branches, "branch") : null,
     `${short(about.prompt)}${about.cached ? ` (${percent(about.cached, about.prompt)} cached)` : ""}→${short(about.out + about.thoughts)}`,
     about.price ? `${about.price_partial ? "≥ " : ""}${money(about.price)}` : null,
     seconds(about.ms),
-    about.errors ? { text: plural(about.errors, "error"), tone: "bad" } : null,
   ].filter(Boolean);
 }
 

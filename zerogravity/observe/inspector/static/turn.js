@@ -87,13 +87,16 @@ export class TurnView {
   }
 
   heading(turn) {
-    fill(this.head, h("button", { type: "button", class: "back", "aria-label": "back to the list" }, "‹"),
+    const bar = actions(turn);
+    if (bar.parentNode !== this.head) fill(this.head, bar);
+    while (this.head.firstChild !== bar) this.head.firstChild.remove();  // the bar stays, and with it the focus
+    bar.before(...[h("button", { type: "button", class: "back", "aria-label": "back to the list" }, "‹"),
       badge(turn), h("b", {}, turn.model), turn.target !== turn.model && h("span", { class: "dim" }, turn.target),
       h("span", { class: "surface" }, [turn.client, turn.surface, !turn.stream && "not streamed"].filter(Boolean).join(" · ")),
       turn.conversation && h("button", { type: "button", class: "word", title: "only turns of this conversation",
         data: { conversation: turn.conversation } }, turn.conversation.slice(0, 8)),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
-      h("code", { class: "grow dim", title: "id of the turn" }, turn.id), actions(turn));
+      h("code", { class: "grow dim", title: "id of the turn" }, turn.id)].filter(Boolean));
   }
 
   open(name) {

@@ -8,8 +8,10 @@ import { VirtualList } from "./virtual.js";
 
 const ROW = 46;
 
+/** `onchoose`: a row has been clicked. */
 export class TurnList {
-  constructor(box, store, older, count) {
+  constructor(box, store, older, count, onchoose) {
+    this.onchoose = onchoose;
     this.box = box;
     this.store = store;
     this.older = older;
@@ -24,8 +26,8 @@ export class TurnList {
   click(target) {
     const session = target.closest("[data-session]"), row = target.closest("[data-id]");
     if (target.closest(".twist")) this.twist(session.dataset.session);
-    else if (session) this.store.chooseSession(session.dataset.session);
-    else if (row) this.store.choose(row.dataset.id);
+    else if (session) { this.store.chooseSession(session.dataset.session); this.onchoose(); }
+    else if (row) { this.store.choose(row.dataset.id); this.onchoose(); }
     else if (target.closest(".older")) this.older.next();
   }
 
