@@ -111,9 +111,10 @@ def drawn_call(shown: Json) -> Json:
 def _client_status(channel: CascadeChannel) -> int | None:
     """The HTTP status that the client got, or None before it has one: it is sent with the first content of a stream, so
     what fails later keeps 200."""
-    if isinstance(terminal := channel.terminal, Failed) and not (channel.turn.stream and channel.state.emitted):
+    begun = channel.turn.stream and channel.state.emitted
+    if isinstance(terminal := channel.terminal, Failed) and not begun:
         return terminal.fault.status
-    return 200 if channel.closed or (channel.turn.stream and channel.state.emitted) else None
+    return 200 if channel.closed or begun else None
 
 
 def _google_statuses(source: TurnSource) -> list[int]:
