@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zerogravity import redact
@@ -20,8 +21,10 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.observe import moments, notes, prices, redaction, tool_results
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+
+if TYPE_CHECKING:
+    from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
 
 NONE: Surfaces = MappingProxyType({})
 FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
