@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
+from tests.cases import cases, runtime_requests
 from tests.observe.speaking import Client, called, contents, ended, said
-from tests.surfaces.playing import ALL
+from tests.surfaces.playing import ALL, SURFACES, context
+from zerogravity.agents.recognise import recognise
+from zerogravity.capture import passive
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Event, Failed, Finished, TextDelta
 from zerogravity.core.registry import MitmStore
@@ -253,6 +258,43 @@ def test_a_sub_agent_that_begins_with_the_main_history_does_not_make_the_main_li
     side = turn("q", "a", "suggest something", conversation="c", agent="a1")
     assert day.run(side, "b") == Placement(session, root.id, side.id, 2)
     assert day.run(turn("q", "a", "r", conversation="c"), "d") == Placement(session, root.id, "", 2)
+
+
+# -- what real programs send -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(cases() is None, reason="needs the shared cases")
+@pytest.mark.parametrize("situation", sorted({name for name, *_ in runtime_requests()}))
+def test_what_the_runtime_sends_in_one_conversation_is_one_session_without_branches(day: Day, situation: str) -> None:
+    placed: list[tuple[str, Placement]] = []
+    for number, (name, _, path, body) in enumerate(runtime_requests()):
+        if name == situation:
+            made = passive.turn_of(path, body, f"turn_{number:032x}", 0, {"User-Agent": "google-antigravity-sdk"})
+            placed.append((made.id, day.open(made)))
+    assert len({place.session for _, place in placed}) == 1
+    assert not any(place.branch for _, place in placed)
+    assert {place.previous for _, place in placed} <= {"", *(identity for identity, _ in placed)}
+
+
+def claude_code(situation: str) -> list[Turn]:
+    """The turns of one situation of real Claude Code's."""
+    folder, made = cases(), list[Turn]()
+    requests = json.loads((folder / "claude-code" / f"{situation}.json").read_text())["requests"] if folder else []
+    for request in requests:
+        body = {name: value for name, value in request["body"].items() if not name.startswith("tool")}
+        caller = recognise(CIMultiDict(request["headers"]), body)
+        read = SURFACES["messages"].parse({**body, "model": "gemini-3-flash"}, context(f"turn_{next(NUMBERS):032x}"))
+        made.append(replace(read, client=caller.client, conversation=caller.conversation, agent=caller.agent))
+    return made
+
+
+@pytest.mark.skipif(cases() is None, reason="needs the shared cases")
+def test_claude_codes_compaction_stays_on_the_main_line_and_its_sub_agent_is_a_branch(day: Day) -> None:
+    before, after = claude_code("compaction")
+    session = day.run(before, "A summary.").session
+    assert day.run(after, "ok") == Placement(session, before.id)
+    (side,) = claude_code("subagent")
+    assert day.open(side) == Placement(session, "", side.id)
 
 
 # -- random days -------------------------------------------------------------------------------------------------------
