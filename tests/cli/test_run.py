@@ -275,6 +275,12 @@ async def test_a_model_is_only_for_clients_that_are_known(monkeypatch: pytest.Mo
     assert "--model has no effect on python3, which is no known client" in result.stderr
 
 
+async def test_flags_with_an_open_quotation_are_refused(home: Path) -> None:
+    result = typed("run", "--serve", "--key 'x", "--", "python3")
+    assert result.exit_code == 2
+    assert "--serve: No closing quotation" in result.stderr
+
+
 FAKE_CODEX = """#!{python}
 import json, os, sys
 print(json.dumps([sys.argv[1:], os.environ["ZG_KEY"]]))

@@ -36,10 +36,9 @@ def run(model: str | None, flags: str, config_file: str | None, words: tuple[str
     Example: zerogravity run -- codex
 
     Uses the gateway that runs at the configured address; else starts one, which ends with the program, or with the last
-    of several. Known clients
-    (`zerogravity config` lists them) get the settings of one run: variables, flags, a temporary file. None of your own
-    files is changed, and flags that you give win. Any other program gets the variables of the OpenAI, Anthropic and
-    Google SDKs.
+    of several. Known clients (`zerogravity config` lists them) get the settings of one run: variables, flags, a
+    temporary file. None of your own files is changed, and flags that you give win. Any other program gets the variables
+    of the OpenAI, Anthropic and Google SDKs.
 
     Terminal, signals and exit code are the program's. Before it, one line on stderr has the inspector's link; after it,
     one tells what it used.
@@ -48,6 +47,10 @@ def run(model: str | None, flags: str, config_file: str | None, words: tuple[str
     from zerogravity.agents.catalogue import known
     from zerogravity.agents.sdks import SCRIPT
 
+    try:
+        given = shlex.split(flags)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--serve") from None
     if known(words).agent is SCRIPT and model is not None:
         raise click.UsageError(f"--model has no effect on {words[0]}, which is no known client: tell it yourself")
     if (found := shutil.which(words[0])) is None:
@@ -55,7 +58,7 @@ def run(model: str | None, flags: str, config_file: str | None, words: tuple[str
         click.echo(f"zerogravity: {words[0]}: {'not executable' if is_there else 'command not found'}", err=True)
         raise SystemExit(NOT_EXECUTABLE if is_there else NOT_FOUND)
     config = configuration.load({}, file=config_file).config
-    output.run(_run(config, (found, *words[1:]), model, shlex.split(flags), config_file))
+    output.run(_run(config, (found, *words[1:]), model, given, config_file))
 
 
 async def _run(
