@@ -29,7 +29,7 @@ def evict(store: MitmStore, turn_id: str) -> None:
 def expire(channel: CascadeChannel) -> None:
     """As if its records had been evicted."""
     log = channel._log  # pyright: ignore[reportPrivateUsage]
-    log.expired, log.records, log.size = True, [], 0
+    log.expired, log.records = True, []
 
 
 @pytest.fixture

@@ -108,8 +108,7 @@ def recording(tmp_path, clock):
     def start(directory=None, **options):
         root = directory or tmp_path / "traces"
         now = [WALL]
-        surfaces = options.pop("surfaces", {"chat": PLAIN, "responses": PLAIN})
-        recorder = Recorder(root, clock=clock, wall=lambda: now[0], tick=3600, surfaces=surfaces, **options)
+        recorder = Recorder(root, wall=lambda: now[0], tick=3600, **options)
         store = MitmStore(clock)
         recorder.attach(store)
         made.append(Recording(root, clock, store, recorder, now))

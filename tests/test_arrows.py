@@ -110,6 +110,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "capture.master", "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
         "testing",
     ),
+    "recording": ("config", "core", "observe", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),
 }  # fmt: skip

@@ -30,7 +30,7 @@ from zerogravity.config import Config
 from zerogravity.core.budget import SHARES
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
-from zerogravity.observe import ls_probe
+from zerogravity.observe import ls_probe, trace_reader
 from zerogravity.observe.health import Check
 from zerogravity.observe.recorder import Recorder
 from zerogravity.server.app import FrontServer
@@ -337,6 +337,24 @@ async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert ours() == []
 
 
+async def test_the_first_start_says_what_is_kept_and_how_to_turn_it_off(
+    tmp_path: Path, start: Start, ls, caplog
+) -> None:
+    settings = {"ls_url": ls.url, "ls_csrf": ls.csrf}
+    await start(trace=False, **settings)
+    assert "is kept in" not in caplog.text
+    assert not (tmp_path / "data" / "traces").exists()
+    await start(**settings)
+    (line,) = [record.message for record in caplog.records if "is kept in" in record.message]
+    assert str(tmp_path / "data" / "traces") in line
+    assert "7 days" in line
+    assert "512 MiB" in line
+    assert "trace = false" in line
+    caplog.clear()
+    await start(**settings)
+    assert "is kept in" not in caplog.text
+
+
 def test_the_base_starts_nothing(tmp_path: Path) -> None:
     """No file, no thread, no running loop."""
     made = compose.Base.of(config_of(tmp_path, trace=True))
@@ -405,3 +423,53 @@ async def test_a_google_that_does_not_know_an_editors_calls_is_fine_for_other_pr
     route = Route(endpoint="http://127.0.0.1:9", google="https://generativelanguage.googleapis.com")
     await (await compose._backend(base, route)).close()
     assert ("does not serve the calls of an editor's language server" in caplog.text) is not passive
+
+
+async def spoken(gateway: Gateway, http: aiohttp.ClientSession, *messages: dict[str, str]) -> dict[str, str]:
+    """The answer to a Chat request of these messages, as a message."""
+    body = {"model": "gemini-3-flash", "messages": messages}
+    headers = {"User-Agent": "OpenAI/Python 3.54.0"}
+    async with http.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers) as answer:
+        return (await answer.json())["choices"][0]["message"]
+
+
+async def rows(gateway: Gateway, http: aiohttp.ClientSession) -> list[dict[str, Any]]:
+    """The turns that the inspector shows, oldest first, as soon as each has been placed."""
+    assert gateway.inspector_url is not None
+    async with http.get(gateway.inspector_url) as answer:
+        assert answer.status == 200
+    async with asyncio.timeout(10):
+        while True:
+            async with http.get(f"{gateway.url}/inspector/api/turns") as answer:
+                found = (await answer.json())["turns"]
+            if all(row["session"] for row in found):
+                return sorted(found, key=lambda row: row["received_ms"] or row["created"])
+            await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("trace", [True, False])
+async def test_turns_of_one_conversation_are_one_session_with_traces_and_without(
+    tmp_path: Path, ls, trace: bool
+) -> None:
+    config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=trace)
+    jar = aiohttp.CookieJar(unsafe=True)
+    first, second = ({"role": "user", "content": f"sim:text {word}"} for word in ("one", "two"))
+    async with aiohttp.ClientSession(cookie_jar=jar) as http:
+        async with compose.gateway(config) as gateway:
+            said = await spoken(gateway, http, first)
+            await spoken(gateway, http, first, said, second)
+            await spoken(gateway, http, first)
+            one, two, other = await rows(gateway, http)
+        assert one["session"] == two["session"] != other["session"]
+        assert (two["previous"], two["fresh"], two["branch"], two["client"]) == (one["id"], 2, "", "openai-python")
+        if not trace:
+            return
+        recorded = {found.id: found.info for found in trace_reader.scan(config.trace_path)}
+        for row in (one, two, other):
+            assert all(recorded[row["id"]][name] == row[name] for name in ("session", "previous", "fresh", "client"))
+        async with compose.gateway(config) as gateway:  # which knows them again
+            again = {"role": "user", "content": "sim:text three"}
+            await spoken(gateway, http, first, said, again)
+            found = [row for row in await rows(gateway, http) if not row["stored"]]
+        (last,) = found[-1:]
+        assert (last["session"], last["previous"], last["branch"]) == (other["session"], other["id"], "")

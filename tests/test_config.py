@@ -58,7 +58,7 @@ def test_flag_before_env_before_file_before_default(toml) -> None:
     assert found["limits.waiting"] == (9, "env ZEROGRAVITY_LIMITS_WAITING")
     assert found["upstream"] == ("http://f:2", f"file {file}")
     assert found["limits.turns"] == (7, f"file {file}")
-    assert found["trace"] == (False, "default")
+    assert found["trace"] == (True, "default")
     assert found["key"] == (None, "default")
     assert loaded.config.limits == Limits(turns=7, waiting=9, readers=5)
 
@@ -79,19 +79,19 @@ def test_defaults_alone() -> None:
 
 def test_the_user_s_own_file_is_read_when_it_is_there(no_file_of_the_user: Path) -> None:
     no_file_of_the_user.parent.mkdir()
-    no_file_of_the_user.write_text("trace = true")
+    no_file_of_the_user.write_text("trace = false")
     loaded = load(env={})
-    assert loaded.config.trace
+    assert not loaded.config.trace
     assert loaded.origins["trace"] == f"file {no_file_of_the_user}"
 
 
 def test_the_file_is_named_by_argument_or_environment(toml, tmp_path: Path) -> None:
-    file = toml("trace = true")
+    file = toml("trace = false")
     other = tmp_path / "other.toml"
     other.write_text("trace_days = 2")
-    assert load(env={"ZEROGRAVITY_CONFIG": str(file)}).config.trace
+    assert not load(env={"ZEROGRAVITY_CONFIG": str(file)}).config.trace
     both = load(file=other, env={"ZEROGRAVITY_CONFIG": str(file)}).config
-    assert (both.trace, both.trace_days) == (False, 2)
+    assert (both.trace, both.trace_days) == (True, 2)
 
 
 def test_the_process_environment_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

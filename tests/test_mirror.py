@@ -37,10 +37,12 @@ OF_A_ROOM = {
     "surfaces/test_requests",  # what the requests of every surface share
     "surfaces/test_shapes",
     "test_arrows",
+    "test_container",
     "test_fault_table",
     "test_mirror",
     "test_readme",
     "test_scripts",
+    "test_wheel",
     "testing/test_serving",  # the commands as processes
 }
 

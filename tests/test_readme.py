@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 
 from zerogravity import config as configuration
+from zerogravity.agents.agent import PROGRAM, SHELL, Agent, Target
+from zerogravity.agents.catalogue import REGISTRY as REGISTRY_OF_CLIENTS
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.capture.addon import OPTIONS
@@ -44,6 +46,26 @@ def rows(title: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
+# -- clients -----------------------------------------------------------------------------------------------------
+
+
+def for_good(agent: Agent) -> Iterator[str]:
+    for part in agent.lasting(Target("http://127.0.0.1:8741")):
+        is_file = part.place not in (SHELL, PROGRAM)
+        yield from [part.place] if is_file else (line.removeprefix("export ") for line in part.text.splitlines())
+
+
+def test_the_clients_are_those_of_the_catalogue_with_what_it_says() -> None:
+    assert rows("Your agent") == [
+        [
+            agent.title,
+            f"`zerogravity run -- {agent.commands[0] if agent.commands else 'PROGRAM'}`",
+            ", ".join(f"`{text}`" for text in for_good(agent)),
+        ]
+        for agent in REGISTRY_OF_CLIENTS.values()
+    ]
+
+
 # -- commands ----------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +73,7 @@ def commands() -> Iterator[list[str]]:
     lines = [line.partition("  #")[0] for block in BLOCKS for line in block.splitlines()]
     for text in (*lines, *SPANS):
         if text.startswith("zerogravity "):
-            yield from _alternatives(text)
+            yield from _alternatives(text.partition(" -- ")[0])
 
 
 def _alternatives(text: str) -> Iterator[list[str]]:

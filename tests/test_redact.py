@@ -298,3 +298,24 @@ def test_a_secret_is_found_however_its_text_is_cut(before, secret, after, cuts):
 def test_pieces_without_secrets_stay_as_they_are(parts):
     if redact.text("".join(parts)) == "".join(parts):
         assert redact.pieces(parts) == parts
+
+
+def test_long_texts_without_secrets_are_remembered_within_a_bound(monkeypatch):
+    monkeypatch.setattr(redact, "_known_clean", set())
+    monkeypatch.setattr(redact, "_known_size", 0)
+    texts = [f"{number:>9} {'word ' * 20_000}" for number in range(50)]
+    for text in texts:
+        assert redact.text(text) is text
+    assert texts[-1] in redact._known_clean
+    assert sum(map(len, redact._known_clean)) <= redact.KNOWN + len(texts[0])
+    secret = "sk-abcdefgh1234567890 " + "word " * 200
+    for _ in range(2):
+        assert redact.text(secret).startswith("[redacted] word")
+    assert secret not in redact._known_clean
+
+
+def test_a_body_is_parsed_and_kept_as_text_where_it_is_no_json():
+    assert redact.body(b'{"apiKey": "hunter22", "n": 1.10}') == {"apiKey": "[redacted]", "n": 1.1}
+    assert redact.body(b"key sk-abcdefgh1234567890 \xff") == "key [redacted] \ufffd"
+    large = b'{"apiKey": "sk-abcdefgh1234567890", "x": "' + b"y" * redact.PARSE_LIMIT + b'"}'
+    assert "sk-abcdefgh" not in str(redact.body(large))

@@ -137,3 +137,27 @@ def test_nothing_begins_before_it_is_started():
     worker.close()
     worker.put(1)
     assert worker.dropped == 1
+
+
+def test_work_that_goes_on_is_done_again_and_again_though_nothing_comes(worker):
+    batches, often, open_ = [], threading.Event(), [True]
+
+    def work(batch):
+        batches.append(batch)
+        if len(batches) == 3:
+            open_.clear()
+            often.set()
+
+    each = worker(work, every=lambda: 0.001 if open_ and batches else None)
+    each.put(1)
+    assert often.wait(10)
+    assert each.flush()
+    assert batches == [[1], [], []]
+
+
+def test_at_the_end_it_is_said_in_the_thread(worker):
+    said = []
+    each = worker(said.append, ended=lambda: said.append(threading.current_thread().name))
+    each.put(1)
+    each.close()
+    assert said == [[1], "zerogravity-test"]

@@ -35,23 +35,21 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
-from zerogravity.observe import configured, machine, otel, prices, tls_probe
+from zerogravity.observe import configured, machine, prices, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
-from zerogravity.observe.indexing import Indexer
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
-from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
+from zerogravity.observe.recorder import TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.observe.runs import Runs
-from zerogravity.observe.sessions import Past, Sessions
-from zerogravity.observe.turn_lines import TurnLines
+from zerogravity.observe.sessions import Sessions
+from zerogravity.recording import recorded
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
-from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
 from zerogravity.store.base import ResponseStore
 from zerogravity.store.responses import open_store
@@ -60,8 +58,6 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
-
-REMEMBERED = 20_000  # recorded turns that are read at the start, at about 0.02 ms each
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +154,7 @@ async def gateway(
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         sessions = Sessions(secret)
-        recorder = await stack.enter_async_context(_recorded(base, secret, sessions))
+        recorder = await stack.enter_async_context(recorded(config, base.store, base.health, base.budget, sessions))
         async for check in configured.leftovers(config):
             logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
@@ -213,53 +209,6 @@ async def serve(config: Config, started: Callable[[Config, Gateway], None] | Non
 
 
 # -- background work ------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
-    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans, lines
-    of the log."""
-    async with AsyncExitStack() as stack:
-        spans = otel.start(base.store, REGISTRY)
-        sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        indexer = Indexer(base.config.trace_path, report=partial(base.health.report, "trace index"))
-        recorder, lines = _recorder(base, secret, sessions, indexer), TurnLines(sessions.known)
-        for writer in (spans, sums, lines, sessions, indexer, recorder):
-            if writer is not None:
-                stack.push_async_callback(asyncio.to_thread, writer.close)
-        base.health.watch(base.store)
-        sessions.attach(base.store, partial(_past, base.config))
-        recorder.attach(base.store)
-        if base.config.trace:
-            indexer.start()
-        sums.attach(base.store)
-        lines.attach(base.store)
-        yield recorder
-
-
-def _past(config: Config) -> list[Past]:
-    """The newest recorded turns, for conversations that go on after a restart."""
-    if not config.trace:
-        return []
-    return [Past.of(row) for row in History(config.trace_path).search(limit=REMEMBERED).rows]
-
-
-def _recorder(base: Base, secret: bytes, sessions: Sessions, indexer: Indexer) -> TraceSink:
-    config = base.config
-    if not config.trace:
-        return NullRecorder()
-    waiting = base.budget.share("traces") // 2  # half: jobs for the thread; half: its turns that have not begun
-    return Recorder(
-        config.trace_path,
-        clock=base.store.clock,
-        limits=TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting),
-        surfaces=REGISTRY,
-        secret=secret,
-        sessions=sessions,
-        report=partial(base.health.report, "traces"),
-        on_finished=indexer.changed,
-        on_removed=indexer.changed,
-    )
 
 
 def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) -> None:

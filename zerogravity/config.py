@@ -184,9 +184,9 @@ class Config(BaseModel):
     relay: bool = Field(True, description="carry turns' calls past mitmproxy, on kept connections to Google")
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
     aliases: Pairs = Field(default_factory=dict, description="model name of a client = ours")
-    trace: bool = Field(False, description="write a trace folder for each turn")
+    trace: bool = Field(True, description="keep a redacted trace folder of each turn")
     trace_dir: Text = Field(None, description="where traces go; default: below data_dir")
-    trace_bytes: int = Field(2 << 30, ge=MIB, description="traces in all; the oldest are removed")
+    trace_bytes: int = Field(512 * MIB, ge=MIB, description="traces in all; the oldest are removed")
     trace_days: float = Field(7, gt=0, description="how long traces are kept")
     inspector: bool = Field(True, description="serve the live inspector page")
     inspector_token: Secret = Field(
@@ -326,6 +326,12 @@ NAMES = (
     *(name for name in Config.model_fields if name != "limits"),
     *(f"limits.{name}" for name in Limits.model_fields),
 )
+
+
+def meaning_of_zero(name: str) -> str:
+    """What 0 says for a limit where it is no number; empty: it is one."""
+    field = Limits.model_fields.get(name.removeprefix("limits."))
+    return (field.description or "").partition("; 0: ")[2] if field is not None else ""
 
 
 def _from_file(file: Path, *, required: bool) -> dict[str, object]:

@@ -120,6 +120,9 @@ _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "
 # Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
 # case costs thirty times as much).
 _SHORT = 512
+KNOWN = 4 << 20  # characters of longer texts that are remembered to hold none
+_known_clean: set[str] = set()
+_known_size = 0
 _HINT = re.compile("|".join(re.escape(word.lower()) for word in (":", *(begin for begin, _ in (*_TOKENS, *_PHRASES)))))
 
 
@@ -133,8 +136,20 @@ def is_shown(header: str) -> bool:
 
 
 def text(value: str) -> str:
-    """The text with ``[redacted]`` for everything that looks like a secret."""
-    return _cut(value, _spans(value))
+    """The text with ``[redacted]`` for everything that looks like a secret. Long ones that hold none are remembered: an
+    agent sends its history with every request, and each request is shown in several bodies."""
+    if len(value) < _SHORT:
+        return _cut(value, _spans(value))
+    if value in _known_clean:
+        return value
+    if not (spans := _spans(value)):
+        _remember(value)
+    return _cut(value, spans)
+
+
+def is_clean(value: str) -> bool:
+    """Whether nothing in it looks like a secret; for texts that are seen once."""
+    return not _spans(value)
 
 
 def json_value[T](value: T) -> T:
@@ -144,14 +159,31 @@ def json_value[T](value: T) -> T:
 
 def json_bytes(data: bytes) -> bytes:
     """A body without secrets: the same bytes when it has none; JSON stays JSON."""
-    if len(data) > PARSE_LIMIT:
-        return text(data.decode("utf-8", "replace")).encode()
-    try:
-        value = jsonio.loads(data)
-    except (ValueError, RecursionError):
+    value = _parsed(data)
+    if value is None:
         return text(data.decode("utf-8", "replace")).encode()
     redacted = json_value(value)
     return data if redacted == value else jsonio.dumps(redacted)
+
+
+def body(data: bytes) -> object:
+    """A body without secrets, parsed; its text where it is no JSON."""
+    value = _parsed(data)
+    if value is not None:
+        return json_value(value)
+    shown = text(data.decode("utf-8", "replace"))
+    try:
+        return jsonio.loads(shown.encode())
+    except (ValueError, RecursionError):
+        return shown
+
+
+def _parsed(data: bytes) -> object | None:
+    """None: too large, or no JSON."""
+    try:
+        return None if len(data) > PARSE_LIMIT else jsonio.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def pieces(parts: Sequence[str]) -> list[str]:
@@ -244,12 +276,26 @@ def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(value: str) -> list[tuple[int, int]]:
-    """Where the secrets of ``value`` are: in order, disjoint. In windows, so that no single step is long: a secret is
-    found in the window where it begins; the overlap is for its end, the context for what precedes it."""
+    """Where the secrets of ``value`` are: in order, disjoint."""
     if len(value) < _SHORT and not _HINT.search(value.lower()):
         return []
-    if len(value) <= WINDOW + OVERLAP:
-        return _spans_within(value)
+    return _spans_within(value) if len(value) <= WINDOW + OVERLAP else _spans_in_windows(value)
+
+
+def _remember(value: str) -> None:
+    global _known_size
+    if len(value) > KNOWN // 8:
+        return
+    if _known_size > KNOWN:
+        _known_clean.clear()
+        _known_size = 0
+    _known_clean.add(value)
+    _known_size += len(value)
+
+
+def _spans_in_windows(value: str) -> list[tuple[int, int]]:
+    """So that no single step is long: a secret is found in the window where it begins; the overlap is for its end, the
+    context for what precedes it."""
     found: list[tuple[int, int]] = []
     base = 0
     while base < len(value):

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 from zerogravity.core.callbacks import run_guarded
 
+MOST = 8  # pauses
+
 logger = logging.getLogger("zerogravity.ops")
 
 
@@ -22,9 +24,14 @@ class _Flush:
 
 
 class BackgroundWorker[T]:
-    """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` gets each change of
-    ``degraded``: None, or why the work fails. ``pause``: seconds from a batch's first item to its work, so that items
-    that come one after another wake the thread once; ``flush`` and ``close`` do not wait for it."""
+    """From ``start`` to ``close``, ``work`` gets what has been put since the last time.
+
+    ``report``  gets each change of ``degraded``: None, or why the work fails.
+    ``pause``   seconds without a further item before the work begins, so that items that come one after another wake
+                the thread once; it begins after ``MOST`` of them in any case, and ``flush`` and ``close`` do not wait.
+    ``every``   seconds after which work is wanted although nothing has come; None: now it is not.
+    ``ended``   is called in the thread when all is done.
+    """
 
     def __init__(
         self,
@@ -33,6 +40,8 @@ class BackgroundWorker[T]:
         *,
         limit: int = 1000,
         pause: float = 0,
+        every: Callable[[], float | None] = lambda: None,
+        ended: Callable[[], object] = lambda: None,
         report: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.dropped = 0
@@ -43,6 +52,8 @@ class BackgroundWorker[T]:
         self._report = report
         self._queue: queue.Queue[T | _Flush | None] = queue.Queue(limit)
         self._pause = pause
+        self._every = every
+        self._ended = ended
         self._hurry = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"zerogravity-{name}", daemon=True)
@@ -51,15 +62,17 @@ class BackgroundWorker[T]:
         """Start the thread; once."""
         self._thread.start()
 
-    def put(self, item: T) -> None:
-        """For the hot path: never waits and never raises."""
-        if self._closed:
-            self.dropped += 1
-            return
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
-            self.dropped += 1
+    def put(self, item: T) -> bool:
+        """For the hot path: never waits and never raises. False: it was dropped."""
+        if not self._closed:
+            try:
+                self._queue.put_nowait(item)
+            except queue.Full:
+                pass
+            else:
+                return True
+        self.dropped += 1
+        return False
 
     def flush(self, timeout: float = 10) -> bool:
         """Wait until everything put so far has been processed."""
@@ -91,28 +104,36 @@ class BackgroundWorker[T]:
     def _run(self) -> None:
         ended = False
         while not ended:
-            batch: list[T] = []
-            flushes: list[_Flush] = []
-            item = self._queue.get()
-            if self._pause:
-                self._hurry.wait(self._pause)
-                self._hurry.clear()
-            while True:
-                match item:
-                    case None:
-                        ended = True
-                    case _Flush():
-                        flushes.append(item)
-                    case _:
-                        batch.append(item)
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-            if batch:
+            given = self._wait()
+            batch = [item for item in given if item is not None and not isinstance(item, _Flush)]
+            ended = None in given
+            if batch or self._every() is not None:
                 self._guarded(batch)
-            for flush in flushes:
-                flush.done.set()
+            for item in given:
+                if isinstance(item, _Flush):
+                    item.done.set()
+        run_guarded(self._ended)
+
+    def _wait(self) -> list[T | _Flush | None]:
+        """What has come, as soon as work is wanted."""
+        try:
+            given = [self._queue.get(timeout=self._every())]
+        except queue.Empty:
+            return []
+        if self._pause:
+            self._calm()
+        try:
+            while True:
+                given.append(self._queue.get_nowait())
+        except queue.Empty:
+            return given
+
+    def _calm(self) -> None:
+        for _ in range(MOST):
+            before = self._queue.qsize()
+            if self._hurry.wait(self._pause) or self._queue.qsize() in (before, self._queue.maxsize):
+                break
+        self._hurry.clear()
 
     def _guarded(self, batch: list[T]) -> None:
         """Guard point: background work may fail, and the thread goes on."""

@@ -32,7 +32,8 @@ from zerogravity import lifeline
 async def main(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     trees = {"": arguments.ours.resolve()} | ({BEFORE: arguments.tree.resolve()} if arguments.tree else {})
-    async with rig(trees, dict(arguments.settings), arguments.profile) as made:
+    settings = {"": dict(arguments.settings), BEFORE: dict(arguments.settings + arguments.tree_settings)}
+    async with rig(trees, settings, arguments.profile) as made:
         rows = Rows(made, SMOKE if arguments.smoke else full(arguments.rounds), arguments.surfaces)
         await rows.warm()
         for row in arguments.rows:
@@ -61,6 +62,10 @@ def given() -> argparse.Namespace:
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], type=lambda text: text.split("=", 1),
         metavar="ZEROGRAVITY_NAME=VALUE", help="an environment variable of the gateways",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tree-set", dest="tree_settings", action="append", default=[], type=lambda text: text.split("=", 1),
+        metavar="ZEROGRAVITY_NAME=VALUE", help="one of the gateway of --tree only: the same checkout with and without",
     )  # fmt: skip
     arguments = parser.parse_args()
     arguments.surfaces = [name for name in SURFACES if name == "chat" or name in arguments.surfaces.split(",")]

@@ -133,8 +133,8 @@ def test_an_empty_key_option_keeps_the_configured_key(loaded, monkeypatch) -> No
 def test_unset_options_are_left_alone(loaded, monkeypatch) -> None:
     """mitmproxy's own defaults are nobody's wish."""
     capture, _ = loaded
-    monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
-    assert capture._load_config().trace
+    monkeypatch.setenv("ZEROGRAVITY_TRACE", "false")
+    assert not capture._load_config().trace
 
 
 # -- start and stop ------------------------------------------------------------------------------------------------

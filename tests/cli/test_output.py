@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from zerogravity.cli import output
 from zerogravity.cli.output import as_json, config_file, console, print_json, run
 
 
@@ -66,3 +68,20 @@ def test_an_interrupted_coroutine() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert left.value.code == 130
+
+
+@pytest.mark.parametrize(("terminal", "soon", "barred"), [(True, 0.0, True), (True, 60.0, False), (False, 0.0, False)])
+def test_a_bar_only_for_terminals_and_what_takes_time(monkeypatch, capsys, terminal, soon, barred) -> None:
+    bars: list[tuple[str, int | None]] = []
+    real = output._bar
+
+    def bar(what: str, total: int | None):
+        bars.append((what, total))
+        return real(what, total)
+
+    monkeypatch.setattr(output, "SOON_S", soon)
+    monkeypatch.setattr(output, "_bar", bar)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    assert list(output.progress(iter("abc"), 3, "exporting")) == ["a", "b", "c"]
+    assert bars == ([("exporting", 3)] if barred else [])
+    assert capsys.readouterr().out == ""

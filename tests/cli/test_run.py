@@ -75,6 +75,12 @@ class Running:
         async with asyncio.timeout(120):
             return (await self.process.stdout.readline()).decode().strip()
 
+    async def told(self) -> str:
+        """Its next line on stderr."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(120):
+            return (await self.process.stderr.readline()).decode().strip()
+
 
 @asynccontextmanager
 async def started(folder: Path, *words: str, **variables: str) -> AsyncIterator[Running]:
@@ -92,9 +98,9 @@ async def started(folder: Path, *words: str, **variables: str) -> AsyncIterator[
             await process.communicate()
 
 
-async def ran(folder: Path, *words: str, given: bytes = b"", **variables: str) -> Ran:
+async def ran(folder: Path, *words: str, **variables: str) -> Ran:
     async with started(folder, *words, **variables) as running:
-        return await running.ended(given)
+        return await running.ended()
 
 
 def settings(stack: Stack) -> dict[str, str]:
@@ -111,7 +117,8 @@ def python(code: str, *words: str) -> tuple[str, ...]:
 async def test_arguments_streams_and_the_exit_code_are_the_programs(stack: Stack, tmp_path: Path) -> None:
     code = "import sys; print(sys.argv[1:], sys.stdin.read()); print('oh', file=sys.stderr); sys.exit(7)"
     words = python(code, "--model", "x y", "--", "-c", "")
-    told = await ran(tmp_path, *words, given=b"typed", **settings(stack))
+    async with started(tmp_path, *words, **settings(stack)) as running:
+        told = await running.ended(b"typed")
     assert (told.code, told.out) == (7, "['--model', 'x y', '--', '-c', ''] typed\n")
     first, theirs, last = told.err.splitlines()
     assert theirs == "oh"
@@ -219,6 +226,34 @@ async def test_without_a_gateway_one_is_started_and_ends_with_the_program(tmp_pa
     assert not list(tmp_path.glob("zerogravity-run-*")), "its folder is gone"
     with pytest.raises(OSError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+async def test_the_run_that_has_started_a_gateway_outlasts_those_that_share_it(
+    tmp_path: Path, interrupted: bool
+) -> None:
+    port = free_port()
+    waits = python("print('ready', flush=True); print(input(), flush=True)")
+    async with language_server() as variables:
+        variables |= {"ZEROGRAVITY_LISTEN": f"127.0.0.1:{port}", "TMPDIR": str(tmp_path)}
+        async with started(tmp_path, "--serve", "--no-mitm", *waits, **variables) as first:
+            assert await first.said() == "ready"
+            async with started(tmp_path, *waits, **variables) as second:
+                assert await second.said() == "ready"
+                assert first.process.stdin is not None
+                first.process.stdin.write(b"over\n")
+                assert await first.said() == "over"
+                lines = [await first.told() for _ in range(3)]
+                assert lines[-1] == "zerogravity: waiting for other runs that use this gateway (Ctrl-C ends it now)"
+                assert lines[-2] == "zerogravity: no turn came from the program"
+                if interrupted:
+                    first.process.send_signal(signal.SIGINT)
+                    assert (await first.ended()).code == 130
+                told = await second.ended(b"over\n")
+            gone = "so what the program used is not known" if interrupted else "no turn came from the program"
+            assert (told.code, told.out) == (0, "over\n")
+            assert told.err.splitlines()[-1].endswith(gone)
+            assert interrupted or (await first.ended()).code == 0
 
 
 async def test_a_gateway_that_does_not_start_leaves_its_log(tmp_path: Path) -> None:

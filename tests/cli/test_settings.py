@@ -93,3 +93,11 @@ def test_config_of_a_client_names_a_model_and_no_secret(monkeypatch: pytest.Monk
 
 def test_config_of_a_client_that_nobody_knows() -> None:
     assert run("config", "codecs").exit_code == 2
+
+
+def test_a_zero_that_is_no_number_says_what_it_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+    monkeypatch.setenv("ZEROGRAVITY_LIMITS_WAITING", "0")
+    shown = run("config", "show").stdout
+    assert re.search(r"^limits\.turns +0 \(as it can, 4 an editor's, 50 the runtime\) +default$", shown, re.M)
+    assert re.search(r"^limits\.waiting +0 +env", shown, re.M)

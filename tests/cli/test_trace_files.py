@@ -1,4 +1,4 @@
-"""Searching traces, and what is written from them."""
+"""What is written from traces."""
 
 from __future__ import annotations
 
@@ -6,28 +6,6 @@ import json
 import zipfile
 
 import pytest
-
-from tests.cli.printed import output
-
-
-@pytest.mark.parametrize(
-    ("pattern", "found"),
-    [
-        ("France", [("a", "request")]), ("let me", [("a", "thinking")]), ("Par.s", [("a", "text")]),
-        ("ls -la", [("b", "call")]), ("it broke", [("c", "failure")]),
-    ],
-)  # fmt: skip
-def test_grep(run, pattern, found):
-    hits = output(run("grep", pattern, "--json"))
-    assert [(hit["turn"][5], place) for hit in hits for place, _ in hit["places"]] == found
-
-
-def test_grep_for_people(run):
-    assert run("grep", "paris", "-i").stdout.startswith("aaaaaaaa  text       Paris")
-    missed = run("grep", "paris", ok=False)
-    assert (missed.exit_code, missed.stdout) == (1, "")
-    assert len(output(run("grep", ".", "-n", "2", "--json"))) == 2
-    assert run("grep", "(", ok=False).exit_code == 2
 
 
 @pytest.mark.parametrize("form", ["har", "jsonl", "otel", "html"])

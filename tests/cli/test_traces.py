@@ -38,6 +38,30 @@ def test_ls_filters(run, options, found):
     assert [turn["id"][5] for turn in output(run("ls", *options, "--json"))] == list(found)
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [(["paris"], "a"), (["is:error"], "c"), (["-is:error"], "ba"), (["-tool:shell", "-n", "1"], "c"),
+     (["tool:shell"], "b"),
+     (["ls", "-la"], None), (["ls", '"-la"'], "b"), (["since:1h"], ""), (["code:tool code:ok"], ""),
+     (["--", "-files"], "ca"),
+     (["paris", "--surface", "chat"], "a"), (["paris", "--code", "tool"], "")],
+)  # fmt: skip
+def test_ls_with_a_query(run, query, found):
+    told = run("ls", *query, "--json" if "--" not in query else "--", ok=False) if found is None else None
+    if told is not None:
+        assert told.exit_code == 2
+        return
+    options = ["--json", *query]
+    assert [turn["id"][5] for turn in output(run("ls", *options))] == list(found)
+
+
+@pytest.mark.parametrize("query", ["colour:red", "since:soon", "is:lost"])
+def test_a_query_that_cannot_be_read_is_a_mistake(run, query):
+    fault = run("ls", query, ok=False).exception.fault
+    assert (fault.status, fault.origin) == (400, "client")
+    assert query.partition(":")[0] in fault.message
+
+
 @pytest.fixture
 def spoken(run, make_turn):
     """Two more turns, of one conversation."""
@@ -82,7 +106,7 @@ def test_ls_without_traces(tmp_path):
     result = CliRunner().invoke(traces.trace, ["--dir", str(tmp_path), "ls"])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no traces" in result.stderr
-    assert "serve --trace" in result.stderr
+    assert "zerogravity serve" in result.stderr
 
 
 def test_a_filter_that_matches_nothing_is_not_reported_as_an_empty_folder(run):
@@ -116,6 +140,27 @@ def test_show_json(run):
     assert value["items"] == [
         {"kind": "call", "call_id": "call_1", "name": "f_sh", "args_json": '{"cmd": "ls -la"}', "signature": "sig"}
     ]
+
+
+def test_show_says_where_the_turn_is(run):
+    folder = trace_reader.find(run.made.root, "a").folder
+    assert str(folder) in run("show", "a").stdout.replace("\n", "")
+
+
+def test_show_raw_writes_the_recorded_bytes(run):
+    found = trace_reader.find(run.made.root, "a")
+    raw = {name: run("show", "a", "--raw", name).stdout_bytes for name in traces.RAW}
+    assert raw["in"] == b'{"input":"Capital of France?"}'
+    assert raw["sent"] == b'{"keep":1,"contents":"ours"}'
+    assert raw["google"] == found.upstream
+    assert raw["google"]
+    assert json.loads(raw["out"])["text"] == found.state.text
+    assert run("show", "a", "--raw", "up", ok=False).exit_code == 2
+
+
+def test_show_raw_of_what_was_not_recorded_is_empty(run):
+    (trace_reader.find(run.made.root, "a").folder / "client_request.json").unlink()
+    assert run("show", "a", "--raw", "in").stdout_bytes == b""
 
 
 def test_show_nothing(run):
@@ -158,6 +203,18 @@ def test_errors(run):
     assert run("errors").stdout.split() == ["1", "upstream_drop", "cccccccc", "it", "broke"]
     (value,) = output(run("errors", "--json"))
     assert (value["code"], value["count"], value["newest"]) == ("upstream_drop", 1, "turn_" + "c" * 32)
+
+
+def test_errors_of_a_query(run):
+    assert output(run("errors", "code:upstream_drop", "--json"))[0]["count"] == 1
+    told = run("errors", "code:empty")
+    assert (told.stdout, told.stderr) == ("", "no failed turns\n")
+
+
+def test_errors_without_traces(tmp_path):
+    result = CliRunner().invoke(traces.trace, ["--dir", str(tmp_path), "errors"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no traces" in result.stderr
 
 
 REFUSED = {"error": {"code": 403, "message": "This version of Antigravity is no longer supported. Please update to "

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.clients.install import program
+from tests.clients.install import PYTHON, client, program
 from tests.clients.run import NOWHERE, Ran, home, run
-from zerogravity.agents.agent import SHELL, Part, Target
+from zerogravity.agents.agent import PROGRAM, SHELL, Part, Target
 from zerogravity.agents.catalogue import REGISTRY
 from zerogravity.testing.simulator.stack import Stack
 
@@ -61,7 +61,41 @@ CASES = {
     "pi": Case("pi", ("-p", PROMPT), env=(("PI_OFFLINE", "1"),)),
     "llm": Case("llm", ("Say hello.",), writes=False),
 }  # fmt: skip
-CLIENTS = tuple(case.folder for case in CASES.values())
+LIBRARIES = {  # folder → a program that says nothing of where the gateway is
+    "openai-node": """
+import OpenAI from "openai"
+const said = await new OpenAI().responses.create({ model: "gemini-3-flash", input: "Say hello." })
+console.log(said.output_text)
+""",
+    "genai-node": """
+import { GoogleGenAI } from "@google/genai"
+const said = await new GoogleGenAI({}).models.generateContent({ model: "gemini-3-flash", contents: "Say hello." })
+console.log(said.text)
+""",
+    "anthropic-node": """
+import Anthropic from "@anthropic-ai/sdk"
+const messages = [{ role: "user", content: "Say hello." }]
+const said = await new Anthropic().messages.create({ model: "gemini-3-flash", max_tokens: 9999, messages })
+console.log(said.content.at(-1).text)
+""",
+    "llm": """
+import openai
+messages = [{"role": "user", "content": "Say hello."}]
+said = openai.OpenAI().chat.completions.create(model="gemini-3-flash", messages=messages)
+print(said.choices[0].message.content)
+""",
+}
+AI_SDK = """
+import { generateText } from "ai"
+import { createOpenAI } from "@ai-sdk/openai"
+import { createGoogleGenerativeAI } from "@ai-sdk/google"
+import { createAnthropic } from "@ai-sdk/anthropic"
+for (const provider of [%s]) {
+    console.log((await generateText({ model: provider("gemini-3-flash"), prompt: "Say hello." })).text)
+}
+"""
+CLIENTS = (*(case.folder for case in CASES.values()), *LIBRARIES, "aisdk")
+MIGRATED = ',\n  "$version": 4'  # Qwen Code writes it into its own settings
 NAMES = pytest.mark.parametrize("name", CASES)
 
 
@@ -77,6 +111,7 @@ def zerogravity(*words: str) -> tuple[str, ...]:
 def put(folder: Path, parts: list[Part]) -> dict[Path, str]:
     """A lasting configuration into a home, verbatim; what belongs to the shell's profile into ``profile``."""
     placed = {folder / "profile": ""}
+    (folder / "profile").touch()
     for part in parts:
         file = folder / ("profile" if part.place == SHELL else part.place.removeprefix("~/"))
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +145,7 @@ async def test_one_run(stack: Stack, tmp_path: Path, name: str, configured: bool
     assert int(found[1]) >= (2 if case.writes else 1)
     assert "failed" not in found[0]
     assert f"inspector: {stack.url}/inspector?token=" in ran.err
-    assert {file: file.read_text() for file in placed if file.exists()} == placed
+    assert {file: file.read_text().replace(MIGRATED, "") for file in placed} == placed
 
 
 @NAMES
@@ -123,3 +158,38 @@ async def test_for_good(stack: Stack, tmp_path: Path, name: str) -> None:
     env = {"PATH": f"{binary.parent}:{program('node', 'node').parent}:/usr/local/bin:/usr/bin:/bin", **dict(case.env)}
     shell = ("bash", "-c", '. "$HOME/profile" && exec "$@"', "bash", str(binary), *case.arguments)
     check(case, await run(*shell, cwd=tmp_path, env=env, home=folder), tmp_path)
+
+
+def script(folder: str, code: str) -> tuple[str, str]:
+    """Modules are looked for beside it."""
+    if folder in PYTHON:
+        return str(program(folder, "python")), str(write(client(folder) / "bare.py", code))
+    return str(program("node", "node")), str(write(client(folder) / "bare.mjs", code))
+
+
+def write(file: Path, text: str) -> Path:
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize("folder", LIBRARIES)
+@pytest.mark.parametrize("lasting", [False, True], ids=["one run", "for good"])
+async def test_a_library_finds_it_in_the_environment(stack: Stack, tmp_path: Path, folder: str, lasting: bool) -> None:
+    words = script(folder, LIBRARIES[folder])
+    if lasting:
+        name = {"genai-node": "google", "anthropic-node": "anthropic"}.get(folder, "openai")
+        put(tmp_path, [*REGISTRY[name].lasting(Target(stack.url))])
+        ran = await run("bash", "-c", '. "$HOME/profile" && exec "$@"', "bash", *words, cwd=tmp_path)
+    else:
+        ran = await run(*zerogravity("run", "--", *words), cwd=tmp_path, env=settings(stack))
+        assert "zerogravity: 1 turn, " in ran.err
+    assert ran.code == 0, ran
+    assert "it streams like the real one" in ran.out
+
+
+async def test_the_ai_sdk_with_the_lines_for_good(stack: Stack, tmp_path: Path) -> None:
+    (part,) = REGISTRY["aisdk"].lasting(Target(stack.url))
+    assert part.place == PROGRAM
+    ran = await run(*script("aisdk", AI_SDK % ", ".join(part.text.splitlines())), cwd=tmp_path)
+    assert ran.code == 0, ran
+    assert ran.out.count("it streams like the real one") == 3

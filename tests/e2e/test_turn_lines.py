@@ -30,7 +30,7 @@ LINES = (
     r"codex gpt-5→gemini-3\.1-pro ok \d+ ms \d+→\d+ \$0\.\d+",
     r"responses gemini-3-flash tool \d+ ms \d+→\d+ get_weather \$0\.\d+",
     r"responses gemini-3-flash 429 RESOURCE_EXHAUSTED \d+ ms You have exhausted your capacity .*",
-    r"responses gemini-3-flash client_gone \d+(\.\d)? m?s( \d+→\d+)?( \$0\.\d+)?",
+    r"responses gemini-3-flash client_gone \d+(\.\d)? m?s( \d+→\d+)?( <?\$0\.\d+)?",
 )
 
 
@@ -111,3 +111,17 @@ async def test_quiet_prints_warnings_only(tmp_path: Path) -> None:
         await running.stop(2)
     assert "answers agents" not in running.output
     assert "inspector" not in running.output
+
+
+async def test_the_demo_that_stays_prints_them_too(tmp_path: Path) -> None:
+    async with (
+        command(tmp_path, "demo", "--serve", "--port", "0", FORCE_COLOR="1") as running,
+        aiohttp.ClientSession() as http,
+    ):
+        url = (await running.until(re.compile(r"ready on (http://\S+)")))[1]
+        await running.until(re.compile("a line for each turn follows"))
+        async with http.post(f"{url}/v1/responses", json={"model": "gpt-5", "input": "hello"}) as answer:
+            assert answer.status == 200
+        line = (await running.until(re.compile(r".*gemini-3\.1-pro.*ms.*\n")))[0]
+        assert "gpt-5→gemini-3.1-pro \x1b[32mok\x1b[0m" in line
+        assert await running.stop(2) == 0

@@ -150,6 +150,17 @@ def test_grep_finds_a_line_of_each_part(three):
     assert [hit.turn[5] for hit in three.grep(re.compile("."), "is:error")] == ["c", "c"]
 
 
+def test_sessions_that_a_query_finds(tmp_path):
+    for number, (name, session) in enumerate((("a", "s1"), ("b", "s2"), ("c", "s1"))):
+        record(tmp_path, name, at=number, placed=Placement(session), client="codex")
+    history = History(tmp_path)
+    assert [(one["session"], one["turns"], one["client"]) for one in history.sessions()] == [
+        ("s1", 2, "codex"), ("s2", 1, "codex"),
+    ]  # fmt: skip
+    assert [one["session"] for one in history.sessions('"question b"')] == ["s2"]
+    assert [one["session"] for one in history.sessions(before=WALL + 1.5, limit=5)] == ["s2"]
+
+
 def test_failures_are_counted(three):
     assert [(kind.code, kind.google, kind.times) for kind in three.failures()] == [("upstream_drop", "", 1)]
 
@@ -160,6 +171,20 @@ def test_a_folder_that_cannot_hold_an_index_is_searched_without_one(three, tmp_p
     history = History(tmp_path, remark=remarks.append)
     assert found(history.search("paris")) == "a"
     assert "every folder is read" in remarks[0]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_hinders_an_index_may_pass(tmp_path, fresh):
+    """An empty folder gets none, nor does one where something is in its place."""
+    history = History(tmp_path, fresh=fresh)
+    assert found(history.search()) == ""
+    record(tmp_path, "a")
+    (tmp_path / FILE).mkdir()
+    assert found(history.search()) == "a"
+    (tmp_path / FILE).rmdir()
+    History(tmp_path).search()
+    assert found(history.search()) == "a"
+    assert (tmp_path / FILE).is_file()
 
 
 def test_a_single_trace_and_copies_get_no_index(three, tmp_path):

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from tests.observe.recorded import model, record, result, turn_id, user
 from tests.recording import WALL
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
-from zerogravity.core.turn import Turn
 from zerogravity.errors import upstream
 from zerogravity.observe import indexing, trace_folders, trace_reader
 from zerogravity.observe.history import History
@@ -70,8 +70,8 @@ def test_of_a_conversation_only_what_is_new(tmp_path, placed, request_, answered
 
 @pytest.mark.parametrize(
     ("answer", "text"),
-    [({"output": "a\nb"}, "a\nb"), ({"output": "a", "error": "b\nc"}, '{"output":"a","error":"b\nc"}'),
-     ({"rows": [1, 2]}, '{"rows":[1,2]}'), ({}, "{}")],
+    [({"output": "a\nb"}, "a\nb"), ({"stdout": "a", "more": "b\nc"}, 'a\n{"more":"b\\nc"}'),
+     ({"rows": [1, 2]}, '{\n  "rows": [\n    1,\n    2\n  ]\n}'), ({}, "")],
 )  # fmt: skip
 def test_results_of_tools_are_text(tmp_path, answer, text):
     assert parts(load(record(tmp_path, "a", contents=[result("sh", answer)])))["result"] == text
@@ -149,7 +149,7 @@ def test_many_turns_are_taken_in_batches(tmp_path, monkeypatch):
 class Placed(Sessions):
     """One session of all turns."""
 
-    def place(self, turn: Turn) -> Placement:
+    def of(self, channel: CascadeChannel) -> Placement:
         return Placement("one")
 
 
@@ -203,6 +203,17 @@ def test_an_index_that_cannot_be_written_is_reported_and_caught_up_with(indexer,
     assert {Path(name).name for name in TraceIndex(root / FILE).known()} == {
         one.name, next(trace_folders.newest_first(root)).name,
     }  # fmt: skip
+
+
+def test_an_index_that_was_removed_is_made_again_with_the_next_turn(indexer, tmp_path):
+    root = tmp_path / "traces"
+    record(root, "a")
+    indexer.start()
+    assert indexer.flush()
+    (root / FILE).unlink()
+    indexer.changed(record(root, "b", at=1))
+    assert indexer.flush()
+    assert found(TraceIndex(root / FILE)) == "aaaaaaaabbbbbbbb"
 
 
 def test_what_the_queue_dropped_is_looked_for(indexer, tmp_path):

@@ -158,7 +158,7 @@ def test_times_and_family(store, clock, make_turn, telling):
 
 
 def test_ids_are_those_of_the_exported_trace(store, clock, make_turn, telling, tmp_path):
-    recorder = Recorder(tmp_path, clock=clock)
+    recorder = Recorder(tmp_path)
     recorder.attach(store)
     ended = telling()
     play(store, clock, make_turn)

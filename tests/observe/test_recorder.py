@@ -193,7 +193,7 @@ def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):
         raise OSError("slow disk")
 
     monkeypatch.setattr(trace_folders, "create", slow)
-    recorder = Recorder(tmp_path, clock=clock, limits=TraceLimits(jobs=2, job_bytes=1000))
+    recorder = Recorder(tmp_path, tick=0.01, limits=TraceLimits(jobs=2, job_bytes=1000))
     store = MitmStore(clock)
     recorder.attach(store)
     channel = store.open(make_turn()).channel

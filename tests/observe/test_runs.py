@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from zerogravity.core.events import Failed, Finished, Usage
@@ -35,7 +37,7 @@ def test_turns_tokens_and_failures_are_summed(store, make_turn):
             running.close(end)
     store.open(make_turn(run="other"))
     store.open(make_turn()).close(Finished("stop"))
-    totals = runs.totals("k3f9").as_json()
+    totals: dict[str, Any] = runs.totals("k3f9").as_json()
     usage = totals.pop("usage")
     assert totals == {"turns": 4, "running": 1, "failed": 1, "cancelled": 1, "price": 0.0, "unpriced": 3}
     assert (usage["prompt"], usage["cached"], usage["candidates"], usage["thoughts"]) == (30, 12, 6, 3)

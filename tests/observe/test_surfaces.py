@@ -15,7 +15,6 @@ from tests.reading import to_the_end
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, TextDelta, ThinkingDelta
 from zerogravity.core.turn import Target
 from zerogravity.observe import trace_reader
-from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace, parse_mishap
 from zerogravity.testing.replay_server import serve
@@ -43,7 +42,7 @@ def record(recording, make_turn):
 
 
 def _recorded(recording, turn):
-    made = recording(surfaces=dict(REGISTRY))
+    made = recording()
     running = made.store.open(turn)
     running.append(0, b"", (AttemptOpened(),))
     for text, thought in (("Greeting.", True), ("Bon", False), ("jour le ", False), ("monde", False)):

@@ -37,3 +37,57 @@ def test_recordings_of_older_versions_are_found(tmp_path):
     assert [trace_folders.started(folder) for folder in trace_folders.newest_first(tmp_path)] == [
         WALL + 0.007, WALL, WALL - 0.001,
     ]  # fmt: skip
+
+
+def made(root, name, size, note=None):
+    folder = root / "2026-02-02" / f"{name}-abcdefgh"
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(bytes(size))
+    if note is not None:
+        (folder / "note.json").write_text(note)
+
+
+STAR = '{"star":true}'  # 13 bytes
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "max_age_s", "left"),
+    [
+        (1000, 1e9, "abcd"), (1000, 0, "bd"), (330, 1e9, "abd"), (230, 1e9, "bd"), (120, 1e9, "b"), (100, 1e9, ""),
+        (430, 90, "abd"),
+    ],
+)  # fmt: skip
+def test_starred_traces_outlive_others_within_the_size(tmp_path, max_bytes, max_age_s, left):
+    """a, b (starred), c and d (starred) are 100 bytes each and a minute apart, a the newest."""
+    for time, note in (("024300", None), ("024200", STAR), ("024100", None), ("024000", STAR)):
+        made(tmp_path, time, 100, note)
+    removed = []
+    held = trace_folders.sweep(
+        tmp_path, max_bytes=max_bytes, max_age_s=max_age_s, now_s=WALL + 240, on_removed=removed.append
+    )
+    names = {"024300": "a", "024200": "b", "024100": "c", "024000": "d"}
+    kept = sorted(names[folder.name[:6]] for folder in trace_folders.newest_first(tmp_path))
+    assert "".join(kept) == left
+    assert held == sum(100 + 13 * (name in "bd") for name in kept)
+    assert len(removed) == 4 - len(kept)
+
+
+def test_a_trace_is_removed_with_its_day(tmp_path):
+    made(tmp_path, "024000", 1)
+    made(tmp_path, "024001", 1)
+    first, second = trace_folders.newest_first(tmp_path)
+    trace_folders.remove(first)
+    assert second.exists()
+    trace_folders.remove(second)
+    trace_folders.remove(second)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_changes_are_told_by_name(tmp_path):
+    made(tmp_path, "024000", 1)
+    (tmp_path / "024001-abcdefgh").mkdir()
+    (tmp_path / "other").mkdir()
+    before = dict(trace_folders.changes(tmp_path))
+    assert list(before) == ["2026-02-02/024000-abcdefgh", "024001-abcdefgh"]
+    assert before["024001-abcdefgh"] == (tmp_path / "024001-abcdefgh").stat().st_mtime_ns
+    assert list(trace_folders.changes(tmp_path / "nowhere")) == []

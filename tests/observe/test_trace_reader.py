@@ -21,7 +21,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError
 from zerogravity.observe import trace_reader
 from zerogravity.observe.recorder import Recorder
-from zerogravity.observe.replica import redacted_event, spread_secrets_masked
+from zerogravity.observe.redaction import redacted_event, spread_secrets_masked
 from zerogravity.testing.builders import replay
 
 
@@ -44,7 +44,7 @@ def test_running_turns_can_be_read(recording, make_turn):
 def test_what_was_recorded_is_read_back(tmp_path_factory, records):
     root = tmp_path_factory.mktemp("traces")
     clock = FakeClock()
-    recorder = Recorder(root, clock=clock, tick=3600)
+    recorder = Recorder(root, tick=3600)
     store = MitmStore(clock)
     recorder.attach(store)
     channel = replay(records, store.open(Turn(TURN_ID, "passive", "m", Target("m", "M"), {})))

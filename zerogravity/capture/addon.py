@@ -105,6 +105,9 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            if self._started is None and config.log is not None:
+                mitm.no_terminal_log()
+                stack.enter_context(log_output.printed(sys.stdout, config.log))
             route = proxy_options.route()
             if config.relay and config.intercept:
                 self._relay(stack, route.google or config.upstream)
@@ -114,9 +117,6 @@ class Capture:
                 why = machine.why(error, config.host, config.port, self._flags[0])
                 logger.error("zerogravity cannot serve: %s", why)
                 return
-            if self._started is None and config.log is not None:
-                mitm.no_terminal_log()
-                stack.enter_context(log_output.printed(sys.stdout, config.log))
             self._running = stack.pop_all()
         proxy_options.freeze_imports()
         self._connect(config, made)
@@ -174,7 +174,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("runtime_path", str | None, "The runtime's program; default: that of the package google-antigravity."),
     ("repoint", bool, "Make the running language server call us, and Google again at our end (reverse mode)."),
     ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
-    ("trace", bool, "Write a trace folder for each turn."),
+    ("trace", bool, "Keep a trace folder of each turn; false turns it off."),
     ("trace_dir", str | None, "Where traces go."),
     ("store_path", str | None, "SQLite file for stored responses; default: memory only."),
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import sys
 import time
@@ -20,12 +21,14 @@ from zerogravity.backends.runtime.discover import version_of
 from zerogravity.backends.runtime.settings import PATH_VARIABLE, Settings
 from zerogravity.cli.comparison import compare
 from zerogravity.errors import FaultError
+from zerogravity.observe.log_output import takes_colour
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import StreamSummary, Surface
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
+LINE = re.compile(r"(?:\x1b\[2m)?\d\d:\d\d:\d\d")  # of the log, as ours is printed
 INSTALL = f"./scripts/demo --real installs it; or name its program: {PATH_VARIABLE}=FILE."
 DIM, BOLD, RESET = ("\x1b[2m", "\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -72,7 +75,7 @@ async def serve(options: StackOptions) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with Stack(options) as stack:
+    async with Stack(with_lines(options)) as stack:
         assert stack.process is not None
         how_to = HOW_TO.format(way=way(options, "this"), url=stack.url, model=MODEL, inspector=stack.inspector_url)
         print(how_to, flush=True)
@@ -85,6 +88,17 @@ async def serve(options: StackOptions) -> int:
             return 0
         print("mitmdump has ended:\n" + "\n".join(stack.output[-20:]), file=sys.stderr)
         return 1
+
+
+def with_lines(options: StackOptions) -> StackOptions:
+    """The same path, whose lines for turns and whose warnings are printed."""
+    colour = {"FORCE_COLOR": "1"} if takes_colour(sys.stdout) else {}
+    return replace(options, env={**options.env, "ZEROGRAVITY_LOG": "text", **colour}, heard=_pass_on)
+
+
+def _pass_on(line: str) -> None:
+    if LINE.match(line) and "answers agents on" not in line:
+        print(line, flush=True)
 
 
 def real_runtime() -> Path:
@@ -201,4 +215,8 @@ HOW_TO = """zerogravity is ready on {url}
   python: anthropic.Anthropic(base_url="{url}", api_key="any")
   python: genai.Client(api_key="any", http_options={{"base_url": "{url}"}})
 
-Stop with Ctrl-C."""
+  zerogravity run -- codex      any agent on it, here: the gateway that runs is used
+  zerogravity config codex      its settings, to paste
+  zerogravity scenarios         what to ask for: sim:tool, sim:429 …
+
+Stop with Ctrl-C; a line for each turn follows."""

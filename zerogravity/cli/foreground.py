@@ -19,8 +19,7 @@ async def run(words: Sequence[str], env: Mapping[str, str]) -> int:
     """Its exit code, 128 + n when signal n has ended it. Raises OSError when it cannot be started.
 
     Signals that a terminal sends reach it without us, once; the others, and those where there is no terminal, are
-    passed on. When it stops we stop, so that the shell takes over; when we go on it goes on. Afterwards signals do
-    nothing: what is left is to tell how it went.
+    passed on. When it stops we stop, so that the shell takes over; when we go on it goes on.
     """
     process = await asyncio.to_thread(subprocess.Popen[bytes], words, env=env)
     waiting = asyncio.create_task(asyncio.to_thread(_wait, process))
@@ -32,7 +31,11 @@ async def run(words: Sequence[str], env: Mapping[str, str]) -> int:
     loop = asyncio.get_running_loop()
     for number in (*FORWARDED, *TYPED):
         loop.add_signal_handler(number, forward, number)
-    return await waiting
+    try:
+        return await waiting
+    finally:
+        for number in (*FORWARDED, *TYPED):
+            loop.remove_signal_handler(number)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -8,13 +8,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
 from zerogravity import lifeline
+from zerogravity.cli.gateway_url import asked, gateway_url
 from zerogravity.cli.output import as_json, config_file, console, print_json
-from zerogravity.hosts import is_loopback
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -113,7 +112,7 @@ def line_of(check: Check) -> Text:
 
 
 @click.command("status")
-@click.option("--url", help="URL of the gateway [default: the configured one].")
+@gateway_url
 @click.option("-w", "--watch", type=click.FloatRange(min=0.2), metavar="SECONDS",
               help="Refresh every so many seconds, like top.")  # fmt: skip
 @config_file
@@ -123,13 +122,9 @@ def status(url: str | None, watch: float | None, config_file: str | None, as_jso
 
     Exits with 1 when it is not ready or does not answer. Example: zerogravity status -w 1
     """
-    from zerogravity import config as configuration
     from zerogravity.observe import status as gateway
 
-    config = configuration.load({}, file=config_file).config
-    where = url.rstrip("/") if url else configuration.url_of(config.host, config.port)
-    ours = url is None or is_loopback(urlsplit(url).hostname)  # no other host gets our key
-    key = next(iter(config.accepted_keys), None) if ours else None
+    where, key, _ = asked(url, config_file)
     try:
         if watch is not None and not as_json:
             _watch(where, key, watch)
@@ -188,7 +183,7 @@ def usage(days: int, model: str, file: Path | None, config_file: str | None, as_
     elif rows:
         console().print(usage_table(rows))
     else:
-        click.echo(f"no usage in {where} in the last {days} days", err=True)
+        click.echo(f"no usage in {where} in the last {days} {'day' if days == 1 else 'days'}", err=True)
 
 
 def usage_table(rows: list[Row]) -> RenderableType:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,9 @@ from zerogravity.wire import jsonio
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress
+
+SOON_S = 0.5  # what takes less needs no bar
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_file = click.option(
@@ -34,6 +38,35 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+
+
+def progress[T](things: Iterable[T], total: int | None, what: str) -> Iterator[T]:
+    """The same things, with a bar on stderr from half a second on, where that is a terminal. ``total``: None: unknown;
+    ``what``: what is being done, e.g. ``exporting``."""
+    if not sys.stderr.isatty():
+        yield from things
+        return
+    started, bar = time.monotonic(), None
+    try:
+        for number, thing in enumerate(things, 1):
+            yield thing
+            if bar is None and time.monotonic() - started >= SOON_S:
+                bar = _bar(what, total)
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=number)
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _bar(what: str, total: int | None) -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    made = Progress(console=Console(stderr=True), transient=True)
+    made.add_task(what, total=total)
+    made.start()
+    return made
 
 
 def print_json(value: object) -> None:

@@ -10,7 +10,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from zerogravity import lifeline
+from zerogravity.cli import sharing
 from zerogravity.config import Config, url_of
 from zerogravity.observe.gateway import Gateway
 
@@ -31,32 +34,40 @@ class Found:
 async def found_or_started(
     config: Config, folder: Path, flags: Sequence[str], config_file: str | None
 ) -> AsyncGenerator[Found]:
-    """A gateway that is ready; one that had to be started, with these ``flags`` of ``serve``, ends with the block.
-    ``folder``: a private one, for its log. Raises OSError."""
+    """A gateway that is ready; one that had to be started, with these ``flags`` of ``serve``, ends with the block, or
+    with the last run that uses it. ``folder``: a private one, for its log. Raises OSError."""
     key = next(iter(config.accepted_keys), None)
     running = Gateway(url_of(config.host, config.port), key)
-    if config.port and await running.is_there():
-        await _ready(running, None)
-        yield Found(running, None)
-        return
-    log, ready = folder / "serve.log", folder / "ready"
+    with sharing.use(config.data_path / f"run-{config.port}.lock") as ours:
+        if config.port and await running.is_there():
+            await _ready(running, None)
+            yield Found(running, None)
+            return
+        log, ready = folder / "serve.log", folder / "ready"
+        group = await _start(log, ready, flags, config_file)
+        try:
+            await _listening(group, ready, log)
+            own = Gateway(ready.read_text().strip(), key)
+            await _ready(own, log)
+            yield Found(own, log)
+            if not ours.is_only():
+                click.echo("zerogravity: waiting for other runs that use this gateway (Ctrl-C ends it now)", err=True)
+                await ours.until_only()
+        finally:
+            await group.end(STOP_S)
+
+
+async def _start(log: Path, ready: Path, flags: Sequence[str], config_file: str | None) -> lifeline.ProcessGroup:
     given = ["--config", config_file] if config_file else []
-    command = [sys.executable, "-m", "zerogravity", "serve", *given, *flags]
     output = os.open(log, os.O_WRONLY | os.O_CREAT, 0o600)
     try:
-        group = await lifeline.start(
-            *command, env={**os.environ, "ZEROGRAVITY_READY_FILE": str(ready)},
+        return await lifeline.start(
+            sys.executable, "-m", "zerogravity", "serve", *given, *flags,
+            env={**os.environ, "ZEROGRAVITY_READY_FILE": str(ready)},
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
     finally:
         os.close(output)
-    try:
-        await _listening(group, ready, log)
-        own = Gateway(ready.read_text().strip(), key)
-        await _ready(own, log)
-        yield Found(own, log)
-    finally:
-        await group.end(STOP_S)
 
 
 async def _listening(group: lifeline.ProcessGroup, ready: Path, log: Path) -> None:

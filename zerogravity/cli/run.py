@@ -35,7 +35,8 @@ def run(model: str | None, flags: str, config_file: str | None, words: tuple[str
 
     Example: zerogravity run -- codex
 
-    Uses the gateway that runs at the configured address; else starts one, which ends with the program. Known clients
+    Uses the gateway that runs at the configured address; else starts one, which ends with the program, or with the last
+    of several. Known clients
     (`zerogravity config` lists them) get the settings of one run: variables, flags, a temporary file. None of your own
     files is changed, and flags that you give win. Any other program gets the variables of the OpenAI, Anthropic and
     Google SDKs.
@@ -68,11 +69,9 @@ async def _run(
     try:
         async with found_or_started(config, folder, flags, config_file) as found:
             try:
-                code, said = await _program(config, found.gateway, words, model, folder, started=found.log is not None)
+                return await _program(config, found.gateway, words, model, folder, started=found.log is not None)
             except OSError as error:
                 raise OSError(f"{error}\nits log: {found.log}" if found.log else str(error)) from error
-        click.echo(f"zerogravity: {said}", err=True)
-        return code
     except OSError:
         keeps = (folder / "serve.log").exists()
         raise
@@ -83,8 +82,8 @@ async def _run(
 
 async def _program(
     config: Config, gateway: Gateway, words: tuple[str, ...], model: str | None, folder: Path, *, started: bool
-) -> tuple[int, str]:
-    """(its exit code, what it used)"""
+) -> int:
+    """Its exit code. Tells what it used."""
     from zerogravity.agents.agent import ANY_KEY, SMALL_MODEL, Target
     from zerogravity.agents.catalogue import known
     from zerogravity.cli import foreground
@@ -104,7 +103,8 @@ async def _program(
     where = f"{gateway.url}{' (started for it)' if started else ''}"
     click.echo(f"zerogravity: {name} on {where}; {await _inspector(config, gateway)}", err=True)
     code = await foreground.run((*words[:at], *arguments, *words[at:]), environment(os.environ, start))
-    return code, await _used(gateway, run_id)
+    click.echo(f"zerogravity: {await _used(gateway, run_id)}", err=True)
+    return code
 
 
 def _default(models: list[str]) -> str:

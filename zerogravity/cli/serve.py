@@ -45,7 +45,8 @@ BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERT
 @click.option("--repoint/--no-repoint", default=None,
               help="Make the running language server call the gateway, without a restart, and Google again at the end "
                    "(reverse mode).")  # fmt: skip
-@click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
+@click.option("--trace/--no-trace", default=None,
+              help="Keep a redacted trace folder of each turn [default: --trace].")  # fmt: skip
 @click.option("--passive/--no-passive", "capture_passive", default=None,
               help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
 @config_file

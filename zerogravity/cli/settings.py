@@ -89,7 +89,8 @@ def show(config_file: str | None, as_json: bool) -> None:
         return
     click.echo(f"file: {loaded.file}{'' if loaded.file.exists() else ' (does not exist)'}", err=True)
     for name, value, origin in rows:
-        click.echo(f"{name:<28} {value!s:<40} {origin}")
+        meaning = configuration.meaning_of_zero(name) if value == 0 and value is not False else ""
+        click.echo(f"{name:<28} {f'0 ({meaning})' if meaning else value!s:<40} {origin}")
 
 
 def _others(config: Config) -> dict[str, tuple[object, str]]:

@@ -31,12 +31,12 @@ def tail(history: History, query: tuple[str, ...], limit: int) -> None:
     """
     from zerogravity.observe import terminal
 
-    follow(history, query_of(query), limit, lambda line: console().print(terminal.one_line(line)))
+    follow(history, query_of(query), limit, lambda line: console().print(terminal.one_line(line)), sleep=time.sleep)
 
 
 def follow(
     history: History, query: str, limit: int, write: Callable[[str], object], *,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object],
 ) -> None:  # fmt: skip
     """Until ``sleep`` raises. ``limit``: how many turns that have ended before are written."""
     older = _ended(history, query)
@@ -58,6 +58,8 @@ def _ended(history: History, query: str) -> list[dict[str, object]]:
 
 def line(row: dict[str, object]) -> str:
     """``12:01:03 codex gpt-5→gemini-3.1-pro ok 1.2 s 8.8k→47 shell×2``, in local time."""
+    from zerogravity.observe import turn_lines
+
     model, target = text(row.get("model")), text(row.get("target"))
     usage, tools = members(row.get("usage")), [text(tool) for tool in items(row.get("tools"))]
     out = count(usage.get("candidates")) + count(usage.get("thoughts"))
@@ -67,12 +69,8 @@ def line(row: dict[str, object]) -> str:
         model if target in ("", model) else f"{model}→{target}",
         text(row.get("code")) or "?",
         text(row.get("google")),
-        f"{(number(row.get('total_ms')) or 0) / 1000:.1f} s",
-        f"{_tokens(count(usage.get('prompt')))}→{_tokens(out)}",
+        turn_lines.duration((number(row.get("total_ms")) or 0) / 1000),
+        f"{turn_lines.short(count(usage.get('prompt')))}→{turn_lines.short(out)}",
         *(f"{tool}×{tools.count(tool)}" if tools.count(tool) > 1 else tool for tool in dict.fromkeys(tools)),
     )
     return " ".join(filter(None, words))
-
-
-def _tokens(tokens: int) -> str:
-    return f"{tokens / 1000:.1f}k" if tokens >= 1000 else str(tokens)

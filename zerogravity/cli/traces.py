@@ -12,15 +12,18 @@ import click
 
 from zerogravity.cli.output import as_json, console, print_json
 from zerogravity.cli.trace_files import bundle, export
+from zerogravity.cli.trace_note import note
 from zerogravity.cli.trace_removal import prune, rm
 from zerogravity.cli.trace_root import QueryCommand, directory_option, pass_history, pass_root, query_argument, query_of
 from zerogravity.cli.trace_search import grep, index
+from zerogravity.cli.trace_sessions import is_session, list_sessions, show_session
 from zerogravity.cli.trace_tail import tail
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
 from zerogravity.observe.requests import CLIENT, SENT
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import text
 
 if TYPE_CHECKING:
     from zerogravity.observe.history import History
@@ -36,7 +39,7 @@ FOLLOW_S = 0.2
 @directory_option
 @click.pass_context
 def trace(context: click.Context, directory: Path | None) -> None:
-    """Look at recorded turns. Start the gateway with ``serve --trace`` to record them."""
+    """Look at recorded turns. ``serve`` records them, unless ``trace = false``."""
     context.obj = directory
 
 
@@ -49,11 +52,12 @@ def trace(context: click.Context, directory: Path | None) -> None:
 @click.option("--model", help="Only turns whose model contains this text; as model:…")
 @click.option("--code", help="Only turns that ended so; as code:…")
 @click.option("--conversation", metavar="ID", help="Only turns of this conversation; as conversation:…")
+@click.option("--sessions", is_flag=True, help="List the sessions of these turns.")
 @as_json
 @pass_history
 def ls(
     history: History, query: tuple[str, ...], limit: int, surface: str | None, model: str | None, code: str | None,
-    conversation: str | None, as_json: bool,
+    conversation: str | None, sessions: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """List recorded turns, newest first: all, or those that QUERY finds.
 
@@ -63,6 +67,10 @@ def ls(
     from zerogravity.observe import terminal
 
     wanted = query_of(query, surface=surface, model=model, code=code, conversation=conversation or None)
+    if sessions:
+        if not list_sessions(history, wanted, limit, as_json=as_json):
+            _nothing(history.root)
+        return
     found = list(history.traces(wanted, limit=limit))
     if as_json:
         print_json([found.info for found in found])
@@ -84,10 +92,17 @@ def ls(
 def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, raw: str | None, as_json: bool) -> None:
     """Show one turn: phases, thinking, text, calls, usage, and the changed request.
 
-    REFERENCE is a turn's id, the beginning of one, or "last". Example: zerogravity trace show last
+    REFERENCE is a turn's id, the beginning of one, or "last"; or a session's id: then its turns are shown, as a tree.
+    Example: zerogravity trace show last
     """
     from zerogravity.observe import terminal
+    from zerogravity.observe.history import History
 
+    if is_session(reference):
+        if follow or raw is not None:
+            raise click.UsageError("--follow and --raw are for a turn, not for a session")
+        show_session(History(root, remark=lambda text: click.echo(text, err=True)), reference, as_json=as_json)
+        return
     found = trace_reader.find(root, reference)
     if raw is not None:
         sys.stdout.buffer.write(_raw(found, raw))
@@ -132,14 +147,22 @@ def errors(history: History, query: tuple[str, ...], as_json: bool) -> None:
 
 @trace.command("diff")
 @click.argument("one")
-@click.argument("other")
+@click.argument("other", required=False)
 @as_json
 @pass_root
-def diff(root: Path, one: str, other: str, as_json: bool) -> None:
-    """Compare two turns: requests, answers, figures."""
+def diff(root: Path, one: str, other: str | None, as_json: bool) -> None:
+    """Compare two turns: requests, answers, figures.
+
+    Without OTHER, a turn with the one that it goes on from. Example: zerogravity trace diff last
+    """
     from zerogravity.observe import terminal
 
-    value, shown = terminal.compare(trace_reader.find(root, one), trace_reader.find(root, other))
+    first, second = trace_reader.find(root, one), None if other is None else trace_reader.find(root, other)
+    if second is None:
+        if not (previous := text(first.info.get("previous"))):
+            raise click.UsageError(f"turn {first.short} goes on from no other turn; name the one to compare it with")
+        first, second = trace_reader.find(root, previous), first
+    value, shown = terminal.compare(first, second)
     if as_json:
         print_json(value)
     else:
@@ -209,5 +232,5 @@ def _items(found: Trace) -> list[dict[str, object]]:
     ]
 
 
-for command in (grep, tail, export, bundle, rm, prune, index):
+for command in (grep, tail, export, bundle, note, rm, prune, index):
     trace.add_command(command)

@@ -123,13 +123,13 @@ class CascadeChannel:
 
     @property
     def size(self) -> int:
-        """Bytes of the event log."""
+        """Bytes of the event log, also after its eviction."""
         return self._log.size
 
     @property
     def held(self) -> int:
         """Bytes of memory, about, the request included."""
-        return TURN_OVERHEAD + self.turn.size + self._log.size
+        return TURN_OVERHEAD + self.turn.size + (0 if self._log.expired else self._log.size)
 
     @property
     def expired(self) -> bool:
@@ -371,7 +371,7 @@ class ChannelWriter:
         assert self.closed
         log = self._log
         log.ledger.bytes -= self.channel.held
-        log.expired, log.records, log.size = True, [], 0
+        log.expired, log.records = True, []
         log.waiters.wake()
 
     def _add_watched(self, record: Record, weight: int, watcher: StopWatcher) -> Record:

@@ -14,6 +14,7 @@ from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.wire import narrow
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
+_MEMBERS = {kind: [(field.name, field.default) for field in fields(kind)] for kind in _KINDS.values()}
 # older files: the name of an event, or a member, → its name now
 _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
@@ -25,11 +26,12 @@ _TURN_FIELDS = (
 
 def event_out(event: Event) -> dict[str, Any]:
     """``{"type": "TextDelta", "text": …}``; members that are at their default are left out."""
-    made: dict[str, Any] = {"type": type(event).__name__}
-    for field in fields(event):
-        value = getattr(event, field.name)
-        if value != field.default:
-            made[field.name] = fault_out(value) if isinstance(value, Fault) else value
+    kind = type(event)
+    made: dict[str, Any] = {"type": kind.__name__}
+    for name, default in _MEMBERS[kind]:
+        value = getattr(event, name)
+        if value != default:
+            made[name] = fault_out(value) if kind is Failed else value
     return made
 
 

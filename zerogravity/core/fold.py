@@ -128,7 +128,7 @@ class TurnState:
     @property
     def usage(self) -> Usage:
         total = Usage()
-        for usage in self.usage_by_attempt.values():
+        for usage in tuple(self.usage_by_attempt.values()):  # other threads ask, too
             total = total + usage
         return total
 

@@ -36,7 +36,7 @@ TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
 LOGINS = (f"{ENV}LS_CSRF", f"{ENV}RUNTIME_KEY")  # the path under test sets its own
 REFUSED = "zerogravity cannot serve:"
-REPORT = "try again with serve --trace, and report it with: zerogravity trace bundle last"
+REPORT = "try again, and report it with: zerogravity trace bundle last"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +48,7 @@ class History:
         self.root = root
         self._fresh = fresh
         self._remark = remark
-        self._index: TraceIndex | None = None
+        self._memory: TraceIndex | None = None
 
     def search(self, text: str = "", *, before: float | None = None, limit: int = 100) -> Page:
         """The turns that the query finds and that began before ``before`` (wall-clock seconds)."""
@@ -91,6 +91,11 @@ class History:
         """Failed turns, counted by code and Google's status."""
         return self._synced().failures(query.parse(text, time.time()))
 
+    def changed(self, folder: Path) -> None:
+        """Something in a turn's folder is new, as a note is: it is found by that at once, or else by the next sync."""
+        with suppress(OSError):
+            indexing.update(self.root, TraceIndex(self.root / FILE), [folder])
+
     def remove(self, traces: Iterable[Trace]) -> None:
         """Remove turns from the disk."""
         folders = [trace.folder for trace in traces]
@@ -108,23 +113,19 @@ class History:
 
     def _synced(self) -> TraceIndex:
         """The index, up to date; in memory where there can be none on disk."""
-        if self._index is None:
-            self._index = self._on_disk()
-        if not (self._fresh and self._index.path is not None):
+        if next(trace_folders.newest_first(self.root), None) is not None:  # else a single trace, or copies of some
+            index = TraceIndex(self.root / FILE)
             try:
-                indexing.sync(self.root, self._index)
+                if self._fresh:
+                    index.is_empty()
+                else:
+                    indexing.sync(self.root, index)
+                return index
             except OSError as error:
-                if self._index.path is None:
-                    raise
                 self._remark(f"{error}; every folder is read instead")
-                self._index = TraceIndex(None)
-                indexing.sync(self.root, self._index)
-        return self._index
-
-    def _on_disk(self) -> TraceIndex:
-        """None is made in a folder that is no gateway's: a single trace, or copies of some."""
-        dated = next(trace_folders.newest_first(self.root), None) is not None
-        return TraceIndex(self.root / FILE if dated else None)
+        self._memory = self._memory or TraceIndex(None)
+        indexing.sync(self.root, self._memory)
+        return self._memory
 
 
 def _hits(pattern: re.Pattern[str], parts: Generator[Part]) -> Iterator[Hit]:

@@ -27,7 +27,7 @@ from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.observe import summary, trace_folders, trace_reader
+from zerogravity.observe import summary, tool_results, trace_folders, trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
@@ -47,12 +47,10 @@ REST_S = 0.05  # after each batch: turns that run share the interpreter with it
 def entry(trace: Trace, folder: str, changed: int) -> Entry:
     """``folder``: as the index names it; ``changed``: the folder's time of change, in ns. Whatever the folder holds,
     this raises OSError only."""
-    info, note = trace.info, trace.note
+    info = trace.info
     created = trace_folders.started(trace.folder) or _finite(info.get("created"))
     row = {
-        **summary.stored_row(info), "created": created, "google": trace.google, "note": text(note.get("note")),
-        "star": note.get("star") is True,
-    }  # fmt: skip
+        **summary.stored_row(info), "created": created, "google": trace.google}  # fmt: skip
     usage = members(info.get("usage"))
     names = ("client", "session", "previous", "branch", "run", "conversation", "surface", "model", "target", "question")
     values = {
@@ -62,8 +60,8 @@ def entry(trace: Trace, folder: str, changed: int) -> Entry:
         "prompt_tokens": count(usage.get("prompt")), "cached_tokens": count(usage.get("cached")),
         "output_tokens": count(usage.get("candidates")), "thought_tokens": count(usage.get("thoughts")),
         "price": number(row["price"]), "total_ms": _finite(row["total_ms"]),
-        "tools": _clean(jsonio.text(texts(info.get("called")))), "note": _clean(text(note.get("note"))),
-        "star": int(row["star"] is True), "row": _clean(jsonio.text(row)),
+        "tools": _clean(jsonio.text(texts(info.get("called")))), "note": _clean(text(info.get("note"))),
+        "star": int(trace.starred), "row": _clean(jsonio.text(row)),
     }  # fmt: skip
     return Entry(values, {name: _clean(part[:MOST]) for name, part in parts(trace).items() if part})
 
@@ -79,16 +77,16 @@ def parts(trace: Trace) -> dict[str, str]:
     for content in fresh:
         if not (previous and content.get("role") == "model"):  # else it is the answer of the turn before
             asked += _texts(content)
-    answered = [_result(members(part.get("functionResponse"))) for content in fresh for part in summary.parts(content)]
+    results = [members(part.get("functionResponse")) for content in fresh for part in summary.parts(content)]
     code = text(lookup(info, "failure", "code"))
     return {
         "request": "\n".join(asked),
-        "result": "\n".join(filter(None, answered)),
+        "result": "\n".join(filter(None, map(_printed, results))),
         "thinking": state.thinking,
         "text": state.text,
         "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),
         "failure": f"{code}: {trace.failure_text}" if code else "",
-        "note": text(trace.note.get("note")),
+        "note": text(info.get("note")),
     }
 
 
@@ -98,13 +96,10 @@ def _texts(content: object) -> Iterator[str]:
             yield found
 
 
-def _result(response: Mapping[str, object]) -> str:
-    """A tool's answer: its words where it has one member, with its line breaks; else JSON."""
-    answer = response.get("response")
-    found = list(members(answer).values())
-    if len(found) == 1 and isinstance(found[0], str):
-        return found[0]
-    return "" if answer is None else jsonio.text(answer).replace("\\n", "\n")
+def _printed(result: Mapping[str, object]) -> str:
+    """What a tool gave back, as the inspector shows it, and what else it said."""
+    output = tool_results.of_part(result)
+    return "\n".join(filter(None, (output.text, jsonio.text(output.rest) if output.rest else "")))
 
 
 def _clean(value: str) -> str:
@@ -148,6 +143,15 @@ def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = l
         added += len(entries)
         progress(added, len(new))
     return Synced(added, len(gone))
+
+
+def update(root: Path, index: TraceIndex, folders: Iterable[Path]) -> None:
+    """The same of these folders only. Raises OSError."""
+    for some in batched(dict.fromkeys(folders), BATCH):
+        names = [name_of(root, folder) for folder in some]
+        entries = {name: made for name in names if (made := _read(root, name)) is not None}
+        index.remove([name for name in names if name not in entries])
+        index.put(list(entries.values()))
 
 
 def _changes(root: Path) -> Iterable[tuple[str, int]]:
@@ -206,7 +210,7 @@ class Indexer:
     def _write(self, folders: list[Path]) -> None:
         if not self._root.is_dir():  # nothing has been recorded yet
             return
-        if self._behind:
+        if self._behind or self._index.is_empty():
             self._behind = False
             try:
                 sync(self._root, self._index, lambda done, total: time.sleep(REST_S))
@@ -215,11 +219,7 @@ class Indexer:
                 raise
             return
         try:
-            for some in batched(dict.fromkeys(folders), BATCH):
-                names = [name_of(self._root, folder) for folder in some]
-                entries = {name: made for name in names if (made := _read(self._root, name)) is not None}
-                self._index.remove([name for name in names if name not in entries])
-                self._index.put(list(entries.values()))
+            update(self._root, self._index, folders)
         except OSError:
             self._behind = True
             raise

@@ -17,7 +17,6 @@ import orjson
 
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.common.history import arguments
 from zerogravity.wire.narrow import Json, an_object, members, objects, text
 
 SIZE = 8  # bytes of a mark
@@ -83,6 +82,8 @@ def answered(mark: bytes, state: TurnState) -> bytes:
             case Message():
                 said.texts.append(item.text)
             case Call():
+                from zerogravity.surfaces.common.history import arguments  # heavy, and not for who only reads
+
                 said.others.append(_call(item.name, arguments(item.args_json)))
             case Media():
                 said.others.append(item.data.encode("utf-8", "replace"))

@@ -27,8 +27,10 @@ class Stream(Protocol):
 
 
 def takes_colour(stream: Stream) -> bool:
-    """A terminal, unless ``NO_COLOR`` is set (no-color.org) or the terminal has none."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """A terminal that has some, unless ``NO_COLOR`` is set (no-color.org); anything where ``FORCE_COLOR`` is."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def styled(words: str, style: str, colour: bool) -> str:

@@ -17,7 +17,7 @@ from zerogravity.observe import trace_folders
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import Json, members, text
 
-FILE = "note.json"
+FILE = trace_folders.NOTE
 LONGEST = 4000  # characters
 
 
@@ -30,6 +30,11 @@ class Note:
 
     def as_json(self) -> dict[str, object]:
         return {"note": self.note, "star": self.star}
+
+    @property
+    def line(self) -> str:
+        """For a terminal."""
+        return f"{'★ ' if self.star else ''}{self.note}".rstrip()
 
     def changed(self, given: Json) -> Note:
         """With the members that ``given`` has in place of its own. Raises FaultError 400, which names the member."""

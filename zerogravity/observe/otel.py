@@ -58,6 +58,7 @@ class Spans:
         *,
         content: bool,
         wall_ns: Callable[[], int],
+        session: Callable[[CascadeChannel], str],
     ) -> None:
         self._provider = provider
         self._tracer = provider.get_tracer("zerogravity", __version__, SCHEMA)
@@ -65,6 +66,7 @@ class Spans:
         self._surfaces = surfaces
         self._content = content
         self._wall_ns = wall_ns
+        self._session = session
         self.worker: BackgroundWorker[_Ended] = BackgroundWorker("otel", self._export)
 
     def attach(self, store: MitmStore) -> None:
@@ -96,7 +98,8 @@ class Spans:
 
         channel = ended.channel
         arrived = ended.wall_ns - channel.marks["done"] + channel.marks["received"]
-        turn, *calls = spans(channel, ended.records, self._surfaces, content=self._content)
+        session = self._session(channel)
+        turn, *calls = spans(channel, ended.records, self._surfaces, content=self._content, session=session)
         span = self._start(turn, Context(), trace.SpanKind.SERVER, arrived)
         for phase, at in turn.events:
             span.add_event(phase, timestamp=at + arrived)
@@ -147,11 +150,12 @@ def start(
     *,
     exporter: SpanExporter | None = None,
     wall_ns: Callable[[], int] = time.time_ns,
+    session: Callable[[CascadeChannel], str] = lambda channel: "",
 ) -> Spans | None:
     """Spans of ``store``, when the environment enables them and the packages are installed. None: no spans.
 
     ``OTEL_TRACES_EXPORTER`` or an OTLP endpoint switches them on; ``OTEL_SDK_DISABLED`` off. ``exporter`` replaces
-    the one the environment names.
+    the one the environment names. ``session``: the session of a turn that is over; may take time.
     """
     environment = os.environ if env is None else env
     wanted = _wanted(environment)
@@ -174,7 +178,7 @@ def start(
         shutdown_on_exit=False,
     )
     provider.add_span_processor(BatchSpanProcessor(target))
-    made = Spans(provider, ids, surfaces, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns)
+    made = Spans(provider, ids, surfaces, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns, session=session)
     made.attach(store)
     return made
 

@@ -1,5 +1,6 @@
 """``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs three queue
-puts of references per turn; the thread itself reads events from the channel, in batches.
+puts of references per turn; the thread itself reads events from the channel, in batches, and begins when it is quiet: a
+turn that is short is written once, when it is over.
 
 A full queue drops and counts; a disk that cannot be written degrades health; neither ever affects a turn.
 """
@@ -7,29 +8,28 @@ A full queue drops and counts; a disk that cannot be written degrades health; ne
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from zerogravity import ids
 from zerogravity.core.callbacks import run_guarded
-from zerogravity.core.channel import CascadeChannel, Clock
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe import trace_folders
-from zerogravity.observe.requests import CLIENT, Request, RequestSink
+from zerogravity.observe.requests import Request, RequestSink
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.trace_writer import TurnWriter
-from zerogravity.surfaces.base import Surface
+from zerogravity.worker import BackgroundWorker
 
 logger = logging.getLogger("zerogravity.trace")
 
-TICK_S = 0.25  # how often running turns are written: what `trace show --follow` sees
+TICK_S = 0.25  # how often running turns are written, which `trace show --follow` sees, while few are set up
+LAG = 8
 EARLY = 64  # requests kept until their turn is opened
 SWEEP_S = 600.0
 
@@ -38,7 +38,7 @@ SWEEP_S = 600.0
 class TraceLimits:
     """``max_bytes``, ``max_age_s``: of all traces. ``jobs``, ``job_bytes``: of what waits to be written."""
 
-    max_bytes: int = 2 << 30
+    max_bytes: int = 512 << 20
     max_age_s: float = 7 * 86400
     jobs: int = 2000
     job_bytes: int = 128 << 20
@@ -76,31 +76,22 @@ class _Requests:
         return sum(len(request.body) for request in self.requests)
 
 
-@dataclass(frozen=True, slots=True)
-class _Flush:
-    done: threading.Event
-
-
-_Job = _Opened | _Requests | _Flush | None  # None: stop
+_Job = _Opened | _Requests
 
 
 class Recorder(RequestSink):
-    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's.
+    """Writes what happens below ``directory``.
 
     ``report``       is called with the reason when traces cannot be written, with None when they can again.
     ``on_finished``  is called, in the recorder's thread, with the folder of each turn that is over and written.
     ``on_removed``   the same for each folder that was removed to stay within the limits.
-    ``dropped``      how much was not recorded because the queue was full or the disk failed.
     """
 
     def __init__(
         self,
         directory: Path | str,
         *,
-        clock: Clock = time.monotonic_ns,
         limits: TraceLimits | None = None,
-        surfaces: Mapping[str, Surface] | None = None,
-        secret: bytes = bytes(32),
         sessions: Sessions | None = None,
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
@@ -111,17 +102,17 @@ class Recorder(RequestSink):
         self.directory = Path(directory)
         self.limits = limits or TraceLimits()
         self._trouble: str | None = None
-        self.dropped = 0
-        self._clock = clock
+        self._lost = 0
         self._wall = wall
-        self._surfaces = surfaces or {}
-        self._secret = secret
         self._sessions = sessions or Sessions()
         self._report = report
         self._on_finished = on_finished
         self._on_removed = on_removed
         self._tick = tick
-        self._queue: queue.Queue[_Job] = queue.Queue(self.limits.jobs)
+        self._worker: BackgroundWorker[_Job] = BackgroundWorker(
+            "trace", self._work, limit=self.limits.jobs, pause=tick, every=self._every,
+            ended=self._end,
+        )  # fmt: skip
         self._put_bytes = 0  # written by the hot path only
         self._done_bytes = 0  # written by the thread only
         self._open: dict[str, TurnWriter] = {}
@@ -130,14 +121,12 @@ class Recorder(RequestSink):
         self._swept = float("-inf")
         self._left = 0  # bytes after the last sweep
         self._written = 0  # bytes added since
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="zerogravity-trace", daemon=True)
 
     # -- the hot path ------------------------------------------------------------------------------------------
 
     def attach(self, store: MitmStore) -> None:
         """Record every turn that ``store`` opens from now on."""
-        self._thread.start()
+        self._worker.start()
         store.on_open.append(self._opened)
 
     def take(self, turn_id: str, requests: Sequence[Request]) -> None:
@@ -146,25 +135,16 @@ class Recorder(RequestSink):
 
     def flush(self, timeout: float = 10) -> bool:
         """Wait until everything so far is on disk. Not for the hot path."""
-        done = threading.Event()
-        try:
-            self._queue.put(_Flush(done), timeout=timeout)
-        except queue.Full:
-            return False
-        return done.wait(timeout)
+        return self._worker.flush(timeout)
 
     def close(self, timeout: float = 10) -> None:
         """Write what is left, including unfinished turns."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._thread.ident is None:  # never started
-            return
-        try:
-            self._queue.put(None, timeout=timeout)
-        except queue.Full:
-            return
-        self._thread.join(timeout)
+        self._worker.close(timeout)
+
+    @property
+    def dropped(self) -> int:
+        """How much was not recorded because the queue was full or the disk failed."""
+        return self._lost + self._worker.dropped
 
     @property
     def waiting_bytes(self) -> int:
@@ -174,49 +154,30 @@ class Recorder(RequestSink):
     def _opened(self, channel: CascadeChannel) -> None:
         self._put(_Opened(channel, channel.records))
 
-    def _put(self, job: _Opened | _Requests) -> None:
+    def _put(self, job: _Job) -> None:
         size = job.size if isinstance(job, _Requests) else 0
-        if self._closed or self.waiting_bytes + size > self.limits.job_bytes:
-            self.dropped += 1
-            return
-        try:
-            self._queue.put_nowait(job)
-        except queue.Full:
-            self.dropped += 1
-        else:
+        if self.waiting_bytes + size > self.limits.job_bytes:
+            self._lost += 1
+        elif self._worker.put(job):
             self._put_bytes += size
 
     # -- the thread --------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        due = time.monotonic()
-        while True:
-            waiting: list[threading.Event] = []
-            try:
-                job = self._queue.get(timeout=max(0.0, due - time.monotonic()) if self._open else None)
-                stop = job is None
-                while job is not None:
-                    if isinstance(job, _Flush):
-                        waiting.append(job.done)
-                    else:
-                        self._guarded(self._take, job)
-                    job = self._queue.get_nowait()
-                    stop = stop or job is None
-            except queue.Empty:
-                stop = False
-            now = time.monotonic()
-            if stop or waiting or now >= due:
-                due = now + self._tick
-                for writer in list(self._open.values()):
-                    self._guarded(self._advance, writer)
-            for done in waiting:
-                done.set()
-            if stop:
-                for writer in list(self._open.values()):
-                    self._guarded(self._finish, writer)
-                return
+    def _every(self) -> float | None:
+        """The more turns run, the more is written at a time, up to ``LAG`` times as late."""
+        return self._tick * min(max(1, len(self._open) // 8), LAG) if self._open else None
 
-    def _take(self, job: _Opened | _Requests) -> None:
+    def _work(self, jobs: list[_Job]) -> None:
+        for job in jobs:
+            self._guarded(self._take, job)
+        for writer in list(self._open.values()):
+            self._guarded(self._advance, writer)
+
+    def _end(self) -> None:
+        for writer in list(self._open.values()):
+            self._guarded(self._finish, writer)
+
+    def _take(self, job: _Job) -> None:
         match job:
             case _Opened(channel, records):
                 self._begin(channel, records)
@@ -227,12 +188,10 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        surface, placed = self._surfaces.get(channel.turn.surface), partial(self._sessions.of, channel)
-        writer = TurnWriter(folder, channel, records, surface, self._secret, placed)
-        self._open[channel.id] = writer
+        placed = partial(self._sessions.of, channel)
+        writer = self._open[channel.id] = TurnWriter(folder, channel, records, placed)
         for sent in self._early.pop(channel.id, []):
             self._write(writer, sent)
-        writer.summarise()
         self._recover()
 
     def _moment(self, created: float) -> float:
@@ -257,8 +216,6 @@ class Recorder(RequestSink):
     def _write(self, writer: TurnWriter, sent: _Requests) -> None:
         for request in sent.requests:
             writer.request(request)
-        if any(request.name != CLIENT for request in sent.requests):
-            writer.summarise()  # so that even a turn that never ends shows its calls
 
     def _advance(self, writer: TurnWriter) -> None:
         if writer.advance():
@@ -287,7 +244,7 @@ class Recorder(RequestSink):
     def _held(self) -> int:
         return self._left + self._written + sum(writer.size for writer in self._open.values())
 
-    def _guarded[T: (_Opened | _Requests, TurnWriter)](self, work: Callable[[T], None], argument: T) -> None:
+    def _guarded[T: (_Job, TurnWriter)](self, work: Callable[[T], None], argument: T) -> None:
         """Guard point: a trace may fail, a turn never."""
         try:
             work(argument)
@@ -297,11 +254,9 @@ class Recorder(RequestSink):
             logger.exception("a trace could not be written")
             self._degrade("a trace could not be written; see the log", argument)
 
-    def _degrade(self, text: str, about: _Opened | _Requests | TurnWriter) -> None:
-        self.dropped += 1
-        turn_id = about.turn_id if isinstance(about, _Requests) else about.channel.id
-        if (writer := self._open.pop(turn_id, None)) is not None:
-            writer.abandon()
+    def _degrade(self, text: str, about: _Job | TurnWriter) -> None:
+        self._lost += 1
+        self._open.pop(about.turn_id if isinstance(about, _Requests) else about.channel.id, None)
         if self._trouble != text:
             self._trouble = text
             logger.warning("%s", text)

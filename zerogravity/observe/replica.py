@@ -1,46 +1,30 @@
-"""``Replica``: a redacted copy of a turn that grows with it, and the frames that its surface renders. Traces and the
-inspector take everything from here, so that each thing is redacted, and once. Knows no files.
+"""``Replica``: a redacted copy of a turn that grows with it, and the frames that its surface renders. The inspector
+takes everything from here, and so does who reads a trace. Knows no files.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import (
-    AttemptClosed,
-    AttemptOpened,
-    Event,
-    Failed,
-    Finished,
-    FunctionCall,
-    Grounding,
-    InlineData,
-    Notice,
-    Record,
-    RequestLine,
-    ServerTool,
-    TextDelta,
-    ThinkingDelta,
-)
+from zerogravity.core.events import Failed, Record, RequestLine
 from zerogravity.core.fold import TurnState
-from zerogravity.core.turn import RecordedDetails, Turn
-from zerogravity.errors import Fault
+from zerogravity.core.turn import Turn
 from zerogravity.observe import notes
+from zerogravity.observe.redaction import redacted_line, redacted_records, redacted_turn, spread_secrets_masked
 from zerogravity.observe.requests import Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
 from zerogravity.observe.summary import summary
 from zerogravity.surfaces.base import Emitter, Surface
-from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import an_array, an_object
 
-PAUSE_EVERY = 10  # records between two short sleeps
+AT_ONCE = 50  # records between two short sleeps
 PAUSE_S = 0.0001
+GRACE_NS = 3_000_000_000  # as long as the headers of a stream wait for its content (limits.grace_seconds)
 FRAME_OVERHEAD = 200  # bytes of a frame in memory, without its text
 UNRENDERABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
@@ -86,8 +70,7 @@ class Replica:
 
     def grow(self) -> Iterator[Record]:
         """Catch up with the turn, record by record."""
-        for raw in _paced(self._given[self.channel.count :]):
-            yield self._add(raw)
+        yield from self._add(self._given[self.channel.count :])
         self.refresh()
 
     def mask_spread_secrets(self) -> bool:
@@ -99,8 +82,7 @@ class Replica:
         if whole is None:
             return False
         self._begin(self.channel.turn)
-        for raw in _paced(whole):
-            self._add(raw)
+        deque(self._add(whole), 0)
         self.refresh()
         return True
 
@@ -108,13 +90,15 @@ class Replica:
         """Take over what records do not hold: phases, cascade, late arrivals, request lines."""
         known = self._original.snapshot()
         marks = {phase: at - self._origin for phase, at in known.marks.items()}
-        lines = {number: replace(line, url=redact.text(line.url)) for number, line in known.lines.items()}
+        lines = {number: redacted_line(line) for number, line in known.lines.items()}
         self._copy.adopt(replace(known, marks=marks, lines=lines))
 
-    def _add(self, raw: Record) -> Record:
-        events = tuple(map(redacted_event, raw.events))
-        data = redact.json_bytes(raw.data)
-        return self._copy.add(replace(raw, t_ns=raw.t_ns - self._origin, data=data, events=events))
+    def _add(self, raw: Sequence[Record]) -> Iterator[Record]:
+        for some in paced(raw):
+            for one in redacted_records(some):
+                yield self._copy.add(
+                    Record(one.seq, one.t_ns - self._origin, one.attempt_no, one.data, one.events, one.span)
+                )
 
     # -- frames ------------------------------------------------------------------------------------------------
 
@@ -122,23 +106,18 @@ class Replica:
     def frames(self) -> Sequence[Emitted]:
         """The stream as it went out, or as it would have. Frames are not stored: emitters are deterministic, so they
         are rendered here, once, when they are first read."""
-        for record in _paced(self.channel.records[self._rendered :]):
-            self._rendered += 1
-            for cause, frame in self._render(record):
-                self._frames.append(Emitted(cause, record.t_ns / 1e6, frame.decode("utf-8", "replace")))
-                self._frame_bytes += len(frame) + FRAME_OVERHEAD
+        for some in paced(self.channel.records[self._rendered :]):
+            for record in some:
+                self._rendered += 1
+                for cause, frame in self._render(record):
+                    self._frames.append(Emitted(cause, record.t_ns / 1e6, frame.decode("utf-8", "replace")))
+                    self._frame_bytes += len(frame) + FRAME_OVERHEAD
         return self._frames
-
-    def take_frames(self) -> Sequence[Emitted]:
-        """The frames since the last call; the replica does not keep them."""
-        taken = self.frames
-        self._frames, self._frame_bytes = [], 0
-        return taken
 
     @property
     def emitted(self) -> Sequence[Emitted]:
         """What the client got."""
-        if self.channel.turn.stream:
+        if self.channel.turn.stream and not self._refused:
             return [replace(frame, seq=max(0, frame.seq)) for frame in self.frames]
         if self._surface is None or not self.channel.closed:
             return []
@@ -149,6 +128,14 @@ class Replica:
             return []
         last = self.channel.records[-1]
         return [Emitted(last.seq, last.t_ns / 1e6, None, answer.status, answer.headers, answer.body)]
+
+    @property
+    def _refused(self) -> bool:
+        """Whether a stream failed before it began: then its client got a plain status."""
+        channel = self.channel
+        if self._surface is None or not isinstance(channel.terminal, Failed) or self._surface.has_output(channel):
+            return False
+        return channel.marks["done"] - channel.marks["received"] < GRACE_NS
 
     def _render(self, record: Record) -> list[tuple[int, bytes]]:
         """(the record that caused it, frame). If a surface cannot render, frames are missing, and records are not."""
@@ -182,7 +169,7 @@ class Replica:
     def turn_json(self) -> dict[str, object]:
         """The contents of ``turn.json``."""
         self.refresh()
-        info = summary(self.channel, self.placed)
+        info = summary(self._original, self.placed, self.channel.turn)
         return info if self.trouble is None else {**info, "trouble": self.trouble}
 
     @property
@@ -220,132 +207,9 @@ class Replica:
         return None if found is None else found.redacted()
 
 
-def _paced(records: Iterable[Record]) -> Iterator[Record]:
-    """With short sleeps: this thread shares the interpreter with running streams."""
-    for number, record in enumerate(records):
-        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+def paced(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """A few at a time, with short sleeps: this thread shares the interpreter with running streams."""
+    for start in range(0, len(records), AT_ONCE):
+        if start:
             time.sleep(PAUSE_S)
-        yield record
-
-
-def redacted_turn(turn: Turn) -> Turn:
-    return replace(
-        turn,
-        model=redact.text(turn.model),
-        target=replace(turn.target, name=redact.text(turn.target.name)),
-        google_request=redact.json_value(turn.google_request),
-        details=RecordedDetails(redact.json_value(turn.details.as_json())),
-        tool_names=_redacted_names(turn.tool_names),
-        tool_kinds=_redacted_names(turn.tool_kinds),
-        client=redact.text(turn.client),
-        conversation=redact.text(turn.conversation),
-        agent=redact.text(turn.agent),
-        owner="",
-        notes=tuple(map(redact.text, turn.notes)),
-        stops=tuple(map(redact.text, turn.stops)),
-    )
-
-
-def _redacted_names(names: Mapping[str, str]) -> dict[str, str]:
-    return {redact.text(name): redact.text(other) for name, other in names.items()}
-
-
-def redacted_event(event: Event) -> Event:
-    match event:
-        case AttemptOpened(str() as model):
-            return replace(event, model=redact.text(model))
-        case TextDelta(text):
-            return TextDelta(redact.text(text))
-        case ThinkingDelta(text):
-            return ThinkingDelta(redact.text(text))
-        case FunctionCall(name=name, args_json=args):
-            return replace(event, name=redact.text(name), args_json=_redacted_json(args))
-        case InlineData(mime, data):
-            return InlineData(redact.text(mime), data)
-        case ServerTool(part):
-            return ServerTool(_redacted_json(part))
-        case Grounding(data):
-            return Grounding(redact.json_value(data))
-        case Notice(code, text):
-            return Notice(code, redact.text(text))
-        case AttemptClosed(finish, message, broken):
-            return AttemptClosed(_redacted_text(finish), _redacted_text(message), _redacted_text(broken))
-        case Finished(reason, str() as detail):
-            return Finished(reason, redact.text(detail))
-        case Failed(fault):
-            return Failed(_redacted_fault(fault))
-        case _:
-            return event
-
-
-def _redacted_json(text: str) -> str:
-    return redact.json_bytes(text.encode("utf-8", "replace")).decode()
-
-
-def _redacted_text(text: str | None) -> str | None:
-    return None if text is None else redact.text(text)
-
-
-def _redacted_fault(fault: Fault) -> Fault:
-    return replace(
-        fault,
-        code=redact.text(fault.code),
-        message=redact.text(fault.message),
-        param=_redacted_text(fault.param),
-        rpc_status=_redacted_text(fault.rpc_status),
-        remedy=redact.text(fault.remedy),
-        details=tuple(redact.json_value(item) for item in fault.details),
-    )
-
-
-def spread_secrets_masked(records: Iterable[Record]) -> list[Record] | None:
-    """The records with secrets masked that are spread over several deltas; None if there are none."""
-    given = list(records)
-    masked: dict[tuple[int, int], str] = {}
-    for _, run in groupby(_deltas(given), key=lambda delta: delta[0]):
-        places = list(run)
-        texts = [text for _, _, text in places]
-        whole = redact.pieces(texts)
-        if whole != [redact.text(text) for text in texts]:
-            masked |= {place: new for (_, place, _), new in zip(places, whole, strict=True)}
-    if not masked:
-        return None
-    return [_with_texts(record, masked) for record in given]
-
-
-def _deltas(records: Iterable[Record]) -> Iterator[tuple[type[Event], tuple[int, int], str]]:
-    """(kind, (record, event), text) of each delta. Other events between two deltas of a kind do not part their text."""
-    for record in records:
-        for number, event in enumerate(record.events):
-            if isinstance(event, TextDelta | ThinkingDelta):
-                yield type(event), (record.seq, number), event.text
-
-
-def _with_texts(record: Record, masked: Mapping[tuple[int, int], str]) -> Record:
-    events: list[Event] = []
-    changed: dict[str, list[str]] = {}
-    for number, event in enumerate(record.events):
-        text = masked.get((record.seq, number))
-        if text is not None and isinstance(event, TextDelta | ThinkingDelta):
-            changed.setdefault(event.text, []).append(text)
-            event = type(event)(text)
-        events.append(event)
-    if not changed:
-        return record
-    data = record.data
-    if data:
-        data = jsonio.dumps(_with_changed_texts(jsonio.loads(data), changed))
-    return replace(record, data=data, events=tuple(events))
-
-
-def _with_changed_texts(value: object, changed: dict[str, list[str]]) -> object:
-    """The payload with the same texts changed, in order."""
-    if (found := an_object(value)) is not None:
-        return {
-            key: changed[item].pop(0)
-            if key == "text" and isinstance(item, str) and changed.get(item)
-            else _with_changed_texts(item, changed)
-            for key, item in found.items()
-        }
-    array = an_array(value)
-    return value if array is None else [_with_changed_texts(item, changed) for item in array]
+        yield records[start : start + AT_ONCE]

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from zerogravity import redact
 from zerogravity.core.turn import Turn
-from zerogravity.wire import jsonio
 from zerogravity.wire.inflate import zstd
 
 CLIENT, ORIGINAL, SENT = BODIES = ("client_request", "upstream_request.original", "upstream_request")
@@ -36,12 +35,7 @@ class Request:
 
     def redacted(self) -> dict[str, object]:
         """Without secrets: ``about``, the headers, and the body as JSON, or as text where it is not JSON."""
-        body = redact.json_bytes(self.body)
-        try:
-            value: object = jsonio.loads(body)
-        except (ValueError, RecursionError):
-            value = body.decode("utf-8", "replace")
-        return {**self.about, "headers": redact.headers(self.headers), "body": value}
+        return {**self.about, "headers": redact.headers(self.headers), "body": redact.body(self.body)}
 
 
 class RequestSink:

@@ -29,7 +29,6 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.observe import lineage
 from zerogravity.observe.lineage import Marks
-from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.wire.narrow import Json, count, number, text
 from zerogravity.worker import BackgroundWorker
 
@@ -236,6 +235,8 @@ class Sessions:
 
     def _explicit(self, turn: Turn, marks: Marks, named: str) -> _Found | None:
         """The turn that ``turn`` names."""
+        from zerogravity.surfaces.responses.ids import turn_id_of  # heavy, and not for who only reads placements
+
         before = self._turns.get(turn_id_of(turn.previous_id) or "") if turn.previous_id else None
         if before is None or before.scope != marks.scope or (named and before.session != named):
             return None

@@ -77,16 +77,17 @@ class Span:
 
 
 def spans(
-    channel: CascadeChannel, records: Sequence[Record], surfaces: Surfaces, *, content: bool = False
+    channel: CascadeChannel, records: Sequence[Record], surfaces: Surfaces, *, content: bool = False, session: str = ""
 ) -> list[Span]:
-    """The turn's own, then a child per call to Google. ``records``: an evicted channel has none of its own any more."""
-    return [_turn(channel, surfaces, content=content), *_calls(channel, records)]
+    """The turn's own, then a child per call to Google. ``records``: an evicted channel has none of its own any more.
+    ``session``: stands for the conversation of a turn that names none."""
+    return [_turn(channel, surfaces, session, content=content), *_calls(channel, records)]
 
 
-def _turn(channel: CascadeChannel, surfaces: Surfaces, *, content: bool) -> Span:
+def _turn(channel: CascadeChannel, surfaces: Surfaces, session: str, *, content: bool) -> Span:
     turn, origin = channel.turn, channel.marks["received"]
     operation = _operation(turn.surface, surfaces)
-    attributes: dict[str, object] = redact.json_value(_turn_attributes(channel, operation))
+    attributes: dict[str, object] = redact.json_value(_turn_attributes(channel, operation, session))
     if content:
         found = content_attributes(turn.google_request, channel.state, channel.termination)
         attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in found.items()}
@@ -119,7 +120,7 @@ def _operation(surface: str, surfaces: Surfaces) -> str:
     return known.operation if known is not None else "generate_content"
 
 
-def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, object]:
+def _turn_attributes(channel: CascadeChannel, operation: str, session: str) -> dict[str, object]:
     turn, marks, usage = channel.turn, channel.marks, channel.state.usage
     config = members(turn.google_request.get("generationConfig"))
     code = channel.termination.value if channel.termination is not None else None
@@ -131,7 +132,7 @@ def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, objec
         "stream": turn.stream,
         "response_id": channel.id,
         "finish": [FINISH[code]] if code in FINISH else None,
-        "conversation": turn.conversation or channel.cascade_id,
+        "conversation": turn.conversation or session or channel.cascade_id,
         "first_chunk": (marks["first_byte"] - marks["received"]) / 1e9 if "first_byte" in marks else None,
         "input": usage.prompt,
         "cached": usage.cached,

@@ -1,12 +1,13 @@
 """A channel → a turn at a glance: its row in a list, what it is doing now, ``turn.json``. Pure.
 
-``row`` takes a running turn's own channel and redacts what it shows; ``summary`` takes a redacted copy.
+Both take a running turn's own channel and redact what they show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from zerogravity import redact
@@ -18,14 +19,17 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, moments, notes, prices, tool_results
+from zerogravity.observe import moments, notes, prices, redaction, tool_results
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+
+if TYPE_CHECKING:
+    from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
 
 NONE: Surfaces = MappingProxyType({})
 FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
 PREVIEW = 200
+LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
 NO_RESULT = "no result came"  # not final: it may still come
@@ -37,11 +41,10 @@ WAITING = (
 )  # fmt: skip
 
 
-def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, object]:
-    """``channel`` must be redacted already. For a running turn: what is known so far."""
-    turn, state, marks = channel.turn, channel.state, channel.marks
-    terminal = channel.terminal
-    origin = marks["received"]
+def summary(channel: CascadeChannel, placed: Placement, turn: Turn) -> dict[str, object]:
+    """``turn``: the channel's, redacted. For a running one: what is known so far."""
+    known, state, terminal = channel.snapshot(), channel.state, channel.terminal
+    marks, origin = known.marks, known.marks["received"]
     relative = {name: (at - origin) / 1e6 for name, at in marks.items()}
     return {
         "format": FORMAT,
@@ -49,13 +52,13 @@ def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, o
         **placed.as_json(),
         "started": moments.utc(turn.created),
         "cascade_id": channel.cascade_id,
-        "phase": channel.phase,
+        "phase": channel.phase if channel.closed else list(marks)[-1],
         "closed": channel.closed,
         "status": client_status(channel),
         "code": channel.termination.value if channel.termination is not None else None,
-        "failure": codec.fault_out(terminal.fault) if isinstance(terminal, Failed) else None,
-        "finish": state.finish,
-        "finish_message": state.finish_message,
+        "failure": codec.fault_out(redaction.redacted_fault(terminal.fault)) if isinstance(terminal, Failed) else None,
+        "finish": redaction.redacted_text(state.finish),
+        "finish_message": redaction.redacted_text(state.finish_message),
         "marks_ms": relative,
         "latency_ms": {
             "first_byte": relative.get("first_byte"),
@@ -69,21 +72,23 @@ def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, o
         "counts": {
             "records": channel.count,
             "bytes": channel.size,
-            "late": channel.late,
+            "late": known.late,
             "upstream_calls": state.attempts,
             "tool_calls": len(state.function_calls),
             **counts(turn),
         },
-        "called": [turn.client_name(call.name) for call in state.function_calls],
+        "called": [redact.text(channel.turn.client_name(call.name)) for call in state.function_calls],
         "previews": {
             "user": question(channel),
             "label": label(channel),
-            "text": preview(state.text),
-            "thinking": preview(state.thinking),
+            "text": _beginning(state.text),
+            "thinking": _beginning(state.thinking),
         },
-        "upstream": [{"call": call, **codec.line_out(line)} for call, line in sorted(channel.lines.items())],
-        "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
-        "digest": digest.digest(digest.normalised(turn)),
+        "upstream": [
+            {"call": call, **codec.line_out(redaction.redacted_line(line))}
+            for call, line in sorted(known.lines.items())
+        ],
+        "notices": [redact.text(f"{notice.code}: {notice.text}") for notice in state.notices],
     }
 
 
@@ -104,6 +109,11 @@ def preview(text: str) -> str:
     """One line of at most 200 characters."""
     line = " ".join(text.split())
     return line if len(line) <= PREVIEW else line[: PREVIEW - 1] + "…"
+
+
+def _beginning(text: str) -> str:
+    """Redacted before it is cut; of a long text, what is enough for that."""
+    return preview(redact.text(text[:LOOKED_AT]))
 
 
 def question(channel: CascadeChannel) -> str:

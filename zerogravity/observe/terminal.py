@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import digest, moments
+from zerogravity.observe import digest, moments, notes, trace_folders
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -87,7 +87,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
             "in": plain(count(usage.get("prompt"))),
             "out": plain(count(usage.get("candidates")) + count(usage.get("thoughts"))),
         }
-        question = one_line(text(lookup(info, "previews", "user")))
+        star = "★ " if info.get("star") else ""
+        question = one_line(star + text(lookup(info, "previews", "user")))
         table.add_row(*(cells[name] for name in names), question)
     return table
 
@@ -95,6 +96,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
 def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
     """Everything of one turn. ``full``: with the whole diff of the request."""
     parts: list[RenderableType] = [_head(trace), plain(trace.folder, "dim"), waterfall(trace.marks_ms)]
+    if noted := notes.read(trace.folder).line:
+        parts.insert(1, plain(noted, "yellow"))
     parts += map(_panel, _items(trace))
     if failure := trace.failure:
         google = f"; Google: {trace.google}" if trace.google else ""
@@ -170,6 +173,10 @@ def _head(trace: Trace) -> Text:
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
     if trace.conversation:
         line.append_text(plain(f" · conversation {trace.conversation}", "dim"))
+    if session := text(info.get("session")):
+        line.append_text(plain(f" · session {session}", "dim"))
+    if previous := text(info.get("previous")):
+        line.append_text(plain(f" · goes on from {trace_folders.short(previous)}", "dim"))
     return line
 
 

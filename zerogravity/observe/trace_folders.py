@@ -27,14 +27,21 @@ def short(turn_id: str) -> str:
     return turn_id.rpartition("_")[2][:SHORT]
 
 
+def begin(root: Path) -> bool:
+    """Make the folder of all traces. True: there was none. Raises OSError."""
+    if root.is_dir():
+        return False
+    root.mkdir(parents=True, mode=0o700)
+    root.chmod(0o700)
+    return True
+
+
 def create(root: Path, turn_id: str, wall_s: float) -> Path:
     """Make the folder of a turn. Raises OSError, and ValueError for an id that is not one of ours."""
     if not ids.valid(turn_id, "turn"):
         raise ValueError(f"not the id of a turn: {turn_id!r}")
     when = datetime.fromtimestamp(wall_s, UTC)
-    if not root.is_dir():
-        root.mkdir(parents=True, mode=0o700, exist_ok=True)
-        root.chmod(0o700)
+    begin(root)
     day = root / f"{when:%Y-%m-%d}"
     _private(day)
     for name in (short(turn_id), turn_id.rpartition("_")[2]):
@@ -63,10 +70,16 @@ def private_opener(path: str, flags: int) -> int:
     return opened
 
 
+def append(path: Path, data: bytes) -> None:
+    """At the end of a file, which is made if there is none."""
+    with open(path, "ab", buffering=0, opener=private_opener) as file:
+        file.write(data)
+
+
 def write(path: Path, data: bytes) -> None:
     """The whole file at once: a reader sees the old one or the new one."""
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb", opener=private_opener) as file:
+    with open(temporary, "wb", buffering=0, opener=private_opener) as file:
         file.write(data)
     temporary.replace(path)
 

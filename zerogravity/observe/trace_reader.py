@@ -5,12 +5,13 @@ turns and of other versions.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel, Snapshot
@@ -25,7 +26,11 @@ from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
+if TYPE_CHECKING:
+    from zerogravity.observe.replica import Replica
+
 MAY_RUN_S = 3600.0  # a turn without an end that began longer ago was cut off
+EMITTED = "emitted.jsonl"  # older traces have it
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
 
@@ -139,9 +144,12 @@ class Trace:
             )  # fmt: skip
 
     @cached_property
-    def emitted(self) -> list[Emitted]:
+    def emitted(self) -> Sequence[Emitted]:
+        """What the client got."""
+        if (data := self._bytes(EMITTED)) is None:
+            return self._replica.emitted
         made: list[Emitted] = []
-        for line in (self._bytes("emitted.jsonl") or b"").splitlines():
+        for line in data.splitlines():
             try:
                 frame: dict[str, Any] = members(jsonio.loads(line))
                 made.append(Emitted(**frame))
@@ -150,25 +158,31 @@ class Trace:
         return made
 
     @property
-    def note(self) -> dict[str, object]:
-        """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
-        return members(self._json(trace_folders.NOTE))
-
-    @property
     def starred(self) -> bool:
-        return self.note.get("star") is True
+        return self.info.get("star") is True
 
     def is_running(self, now_s: float) -> bool:
         """Whether its turn may still run, for all that its folder tells: it has no end, and is not old."""
         return not self.closed and now_s - trace_folders.started(self.folder) < MAY_RUN_S
 
     @property
-    def frames(self) -> list[Emitted]:
-        return self.emitted
+    def frames(self) -> Sequence[Emitted]:
+        return self.emitted if (self.folder / EMITTED).exists() else self._replica.frames
 
     @property
     def trouble(self) -> str | None:
-        return text(self.info.get("trouble")) or None
+        return text(self.info.get("trouble")) or self._replica.trouble
+
+    @cached_property
+    def _replica(self) -> Replica:
+        """It renders what the client got as its surface did then, but for the seals on what a client keeps for us:
+        their key stays with the server."""
+        from zerogravity.observe.replica import Replica
+        from zerogravity.surfaces import REGISTRY
+
+        made = Replica(self.channel, self.records, REGISTRY.get(self.channel.turn.surface), bytes(32))
+        deque(made.grow(), 0)
+        return made
 
     @property
     def placed(self) -> Placement:
@@ -223,7 +237,7 @@ def scan(root: Path) -> Iterator[Trace]:
 
 def no_traces(root: Path) -> str:
     """Why ``root`` is empty, for people."""
-    return f"there are no traces in {root}; `zerogravity serve --trace` writes one for each turn"
+    return f"there are no traces in {root}; `zerogravity serve` keeps one of each turn, unless trace = false"
 
 
 def find(root: Path, reference: str = "last") -> Trace:

@@ -9,128 +9,123 @@
 | ``upstream_request[.callN].json``                 | what was sent instead                                          |
 | ``upstream.sse``                                  | Google's events as they came, with our redactions              |
 | ``records.jsonl``                                 | seq, time, call, offsets, decoded events                       |
-| ``emitted.jsonl``                                 | frames the client got, each with the record that caused it     |
+
+What the client got is not written: its surface renders that from the records again, the same as then. Older traces
+have it in ``emitted.jsonl``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
-from zerogravity.observe import trace_folders
-from zerogravity.observe.replica import Replica
-from zerogravity.observe.requests import Request
+from zerogravity.observe import redaction, trace_folders
+from zerogravity.observe.replica import paced
+from zerogravity.observe.requests import CLIENT, Request
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.observe.source import Emitted
-from zerogravity.surfaces.base import Surface
+from zerogravity.observe.summary import summary
 from zerogravity.wire import jsonio
 
-STREAMS = ("upstream.sse", "records.jsonl", "emitted.jsonl")
+STREAMS = ("upstream.sse", "records.jsonl")
+AT_ONCE = 2000  # records that are written to the disk together
 
 
 class TurnWriter:
-    """Raises OSError from every method but ``abandon``."""
+    """Raises OSError from every method.
+
+    ``records``  the turn's own list of records: eviction gives the channel a new one.
+    """
 
     def __init__(
         self,
         folder: Path,
         channel: CascadeChannel,
         records: Sequence[Record],
-        surface: Surface | None,
-        secret: bytes,
         placed: Callable[[], Placement] = lambda: NOWHERE,
     ) -> None:
         self.folder = folder
         self.channel = channel
-        self.size = 0
-        self._replica = Replica(channel, records, surface, secret, placed=placed)
-        self._files: dict[str, BinaryIO] = {}
-        self._position = 0
-        self._attempt_no = 0
-        self._file("generate.json", self._replica.google_request)
+        self.size = 0  # bytes written, at least as many as the folder holds
+        self._given = records
+        self._placed = placed
+        self._turn = redaction.redacted_turn(channel.turn)
+        self._origin = channel.marks["received"]
+        self._begin()
+        self._summarised = False
+        self._file("generate.json", self._turn.google_request)
+
+    def _begin(self) -> None:
+        self._written = self._position = self._attempt_no = 0
+        self._closed = False
 
     def request(self, request: Request) -> None:
         """Write a request of the client's or the language server's."""
         self._file(trace_folders.body_name(request.name, request.attempt_no), request.redacted())
+        if request.name != CLIENT:
+            self._summarised = False  # so that even a turn that never ends shows its calls
 
     def advance(self) -> bool:
-        """Write new records. True: the turn is over and completely written."""
-        self._write(self._replica.grow())
-        for file in self._files.values():
-            file.flush()
-        return self._replica.channel.closed and "done" in self.channel.marks  # the mark is set just after the record
+        """Write what is new. True: the turn is over and all of its records are written."""
+        self._write(self._given[self._written :])
+        if self._closed and "done" in self.channel.marks:  # the mark is set just after the record
+            return True
+        if not self._summarised:
+            self._summarise()
+        return False
 
     def finish(self) -> None:
-        """Close the files and write the final summary: the turn is over, or the recorder closes."""
-        if self._replica.mask_spread_secrets():
-            self._rewrite()
-        if not self.channel.turn.stream:
-            self._emit(self._replica.emitted)
-        self.summarise()
-        self.abandon()
-        self.size = trace_folders.size(self.folder)
+        """Write the final summary: the turn is over, or the recorder closes."""
+        if self._closed and (masked := redaction.spread_secrets_masked(self._given[: self._written])) is not None:
+            for name in STREAMS:
+                (self.folder / name).unlink(missing_ok=True)
+            self._begin()
+            self._write(masked)
+        self._summarise()
 
-    def abandon(self) -> None:
-        """Close all files, ignoring errors."""
-        files, self._files = self._files, {}
-        for file in files.values():
-            try:
-                file.close()
-            except OSError:
-                continue
+    def _summarise(self) -> None:
+        self._file("turn.json", summary(self.channel, self._placed(), self._turn))
+        self._summarised = True
 
-    def summarise(self) -> None:
-        self._file("turn.json", self._replica.turn_json)
+    def _write(self, records: Sequence[Record]) -> None:
+        for start in range(0, len(records), AT_ONCE):
+            events: list[bytes] = []
+            lines: list[bytes] = []
+            for some in paced(records[start : start + AT_ONCE]):
+                made = [self._line(record, events) for record in redaction.redacted_records(some)]
+                lines.append(b"\n".join((*made, b"")))
+                self._written += len(made)
+            self._append("upstream.sse", b"".join(events))
+            self._append("records.jsonl", b"".join(lines))
+        if records:
+            self._closed = records[-1].terminal is not None
 
-    def _write(self, records: Iterable[Record]) -> None:
-        for record in records:
-            self._line("records.jsonl", codec.record_out(record, 0, self._event(record)))
-            if self.channel.turn.stream:
-                self._emit(self._replica.take_frames())
+    def _line(self, record: Record, events: list[bytes]) -> bytes:
+        return jsonio.dumps(codec.record_out(record, self._origin, self._event(record, events)))
 
-    def _emit(self, emitted: Sequence[Emitted]) -> None:
-        for one in emitted:
-            self._line("emitted.jsonl", one.as_json())
-
-    def _event(self, record: Record) -> tuple[int, int]:
-        """Write one event of Google's to ``upstream.sse``. Returns its offsets there."""
-        if not record.data:
+    def _event(self, record: Record, into: list[bytes]) -> tuple[int, int]:
+        """One event of Google's, for ``upstream.sse``. Returns its offsets there."""
+        if not (data := record.data):
             return (0, 0)
         if record.attempt_no > self._attempt_no:
             self._attempt_no = record.attempt_no
-            self._raw(b": call %d\r\n\r\n" % record.attempt_no)
+            into.append(b": call %d\r\n\r\n" % record.attempt_no)
+            self._position += len(into[-1])
         start = self._position
-        lines = record.data.replace(b"\r", b"").split(b"\n")
-        self._raw(b"".join(b"data: " + line + b"\r\n" for line in lines) + b"\r\n")
+        if b"\n" in data or b"\r" in data:
+            data = data.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ")
+        into.append(b"data: %b\r\n\r\n" % data)
+        self._position += len(into[-1])
         return (start, self._position)
-
-    def _rewrite(self) -> None:
-        """Write everything again after secrets were found that are spread over deltas."""
-        self.abandon()
-        for name in STREAMS:
-            (self.folder / name).unlink(missing_ok=True)
-        self._position = self._attempt_no = 0
-        self._write(self._replica.records)
 
     # -- files -------------------------------------------------------------------------------------------------
 
-    def _raw(self, data: bytes) -> None:
-        self._append("upstream.sse", data)
-        self._position += len(data)
-
-    def _line(self, name: str, value: Mapping[str, object]) -> None:
-        self._append(name, jsonio.dumps(value) + b"\n")
-
     def _append(self, name: str, data: bytes) -> None:
-        file = self._files.get(name)
-        if file is None:
-            file = self._files[name] = open(self.folder / name, "wb", opener=trace_folders.private_opener)  # noqa: SIM115
-        file.write(data)
-        self.size += len(data)
+        if data:
+            trace_folders.append(self.folder / name, data)
+            self.size += len(data)
 
     def _file(self, name: str, value: Mapping[str, object]) -> None:
         data = jsonio.dumps(value)

@@ -161,6 +161,11 @@ class TraceIndex:
         with self._opened() as database:
             return dict(database.execute("SELECT folder, changed FROM turns"))
 
+    def is_empty(self) -> bool:
+        """Also of a file that has just been made, in place of one that was broken or removed."""
+        with self._opened() as database:
+            return database.execute("SELECT 1 FROM turns").fetchone() is None
+
     def turns(self, query: Query, *, before: float | None = None, limit: int = -1) -> list[Found]:
         """The turns that ``query`` finds, newest first; ``before``: only earlier ones; ``limit`` -1: all."""
         wanted, values = _where(query, before)

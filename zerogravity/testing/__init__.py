@@ -21,7 +21,7 @@ A test of an agent with recordings, and one of a client with an answer of your o
     from zerogravity.testing.simulator.google import answer
 
     def test_my_agent(zerogravity_cassette):
-        cassette = zerogravity_cassette("cassettes/my_agent")  # recorded with: zerogravity serve --trace
+        cassette = zerogravity_cassette("cassettes/my_agent")  # from traces of zerogravity serve
         client = openai.OpenAI(base_url=cassette.openai_url, api_key="unused")
         assert client.responses.create(model="gemini-3-flash", input="1+1?").output_text == "It is 2."
 

@@ -4,7 +4,7 @@
         cassette = zerogravity_cassette("cassettes/my_agent")
         client = openai.OpenAI(base_url=cassette.openai_url, api_key="unused")
 
-Record the folder once with ``zerogravity serve --trace`` (or ``demo --trace DIR``). A request that was not recorded is
+Record the folder once with ``zerogravity serve`` (or ``demo --trace DIR``). A request that was not recorded is
 answered 400 ``cassette_miss`` with the difference to the nearest recording.
 """
 

@@ -69,9 +69,9 @@ class Gateway:
 class Rig:
     """What runs for all rows.
 
-    ``trees``: name → checkout. ``settings``: environment of the gateways. ``profiles``: file for what each of them
-    spent its time with. ``starts``: for each start of a gateway the seconds until it answered ``/ready`` with 200, and
-    its seconds of CPU.
+    ``trees``: name → checkout. ``settings``: name → environment of its gateway. ``profiles``: file for what each of
+    them spent its time with. ``starts``: for each start of a gateway the seconds until it answered ``/ready`` with 200,
+    and its seconds of CPU.
     """
 
     folder: Path
@@ -81,7 +81,7 @@ class Rig:
     client: asyncio.subprocess.Process
     gateways: dict[str, Gateway] = field(default_factory=dict[str, Gateway])
     starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict[str, list[tuple[float, float]]])
-    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     profiles: Path | None = None
 
     @property
@@ -128,7 +128,7 @@ class Rig:
                 **environment(), **WIDE, "ZEROGRAVITY_READY_FILE": str(folder / "ready"),
                 "ZEROGRAVITY_LS_CSRF": CSRF, "ZEROGRAVITY_DATA_DIR": str(folder / "data"),
                 "ZEROGRAVITY_CONFIG": str(self.folder / "config.toml"), "PYTHONPATH": str(self.trees[name]),
-                **self.settings,
+                **self.settings.get(name, {}),
             }  # fmt: skip
             log = stack.enter_context((folder / "log").open("wb"))
             options = {"env": env, "cwd": self.trees[name], "stdout": log, "stderr": log}
@@ -155,7 +155,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    trees: Mapping[str, Path], settings: Mapping[str, str], profiles: Path | None = None
+    trees: Mapping[str, Path], settings: Mapping[str, Mapping[str, str]], profiles: Path | None = None
 ) -> AsyncIterator[Rig]:
     """Everything, with one gateway of each tree."""
     async with AsyncExitStack() as stack:

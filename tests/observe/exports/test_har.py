@@ -79,7 +79,7 @@ def test_har_shows_where_a_call_went_and_how(lined):
         assert entry["request"]["httpVersion"] == entry["response"]["httpVersion"] == version
 
 
-def test_a_conversation_is_a_page(recording, make_turn):
+def test_a_session_is_a_page(recording, make_turn):
     made = recording()
     for conversation in ("-42", "", "7", "-42"):
         made.now[0] += 10
@@ -87,11 +87,13 @@ def test_a_conversation_is_a_page(recording, make_turn):
         running.append(0, b"{}", (AttemptOpened(), TextDelta("Hi")))
         running.close(Finished("stop"))
     made.flush()
-    log = har(list(trace_reader.scan(made.root)))["log"]
-    assert [entry.get("pageref") for entry in log["entries"]] == ["-42", None, "7", "-42"]
-    first, _, third, _ = log["entries"]
+    recorded = list(trace_reader.scan(made.root))
+    log = har(recorded)["log"]
+    assert [entry["pageref"] for entry in log["entries"]] == [trace.info["session"] for trace in recorded[::-1]]
+    first, second, third, last = log["entries"]
+    assert first["pageref"] == last["pageref"]
     assert log["pages"] == [
         {"startedDateTime": entry["startedDateTime"], "id": entry["pageref"], "pageTimings": {},
-         "title": f"conversation {entry['pageref']}"}
-        for entry in (first, third)
+         "title": f"session {entry['pageref']}"}
+        for entry in (first, second, third)
     ]  # fmt: skip

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.observe.exports.conftest import LINES
-from tests.recording import PLAIN
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, FunctionCall, TextDelta, Usage
 from zerogravity.errors import upstream
 from zerogravity.observe import trace_reader
@@ -84,7 +83,7 @@ def test_a_turn_in_memory_is_exported_as_its_trace(recording, make_turn, name, s
         running.append(call, b"", (AttemptClosed("STOP"),))
     running.close(terminal)
     made.flush()
-    copy = Replica(channel, channel.records, PLAIN, bytes(32), lambda *which: bodies.get(channel.id, *which),
+    copy = Replica(channel, channel.records, REGISTRY["chat"], bytes(32), lambda *which: bodies.get(channel.id, *which),
                    placed=lambda: Sessions().of(channel))  # fmt: skip
     assert len(list(copy.grow())) == len(channel.records)
     assert copy.mask_spread_secrets(), "a secret was spread over deltas"

@@ -33,7 +33,7 @@ def test_spans(traces):
     assert shown["gen_ai.usage.output_tokens"] == "4"
     assert shown["gen_ai.usage.reasoning.output_tokens"] == "3"
     assert shown["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.4)
-    assert shown["gen_ai.conversation.id"] == "c-1"
+    assert shown["gen_ai.conversation.id"] == traces[0].info["session"]
     assert shown["gen_ai.response.finish_reasons"] == {"values": [{"stringValue": "tool_call"}]}
     assert shown["gen_ai.response.model"] == "gemini-3-flash-a"
     assert {first["parentSpanId"], second["parentSpanId"]} == {turn["spanId"]}

@@ -42,6 +42,8 @@ def told(made):
          [("section", "system-reminder · CLAUDE.md",
            "<system-reminder>\nContents of /x/CLAUDE.md (mine):\ny\n</system-reminder>")]),
         (AGENTS, [("section", "AGENTS.md", AGENTS)]),
+        ("This is the Gemini CLI. We are setting up the context for our chat.",
+         [("section", "session context", "This is the Gemini CLI. We are setting up the context for our chat.")]),
         ("what is <environment_context>?", [("text", "", "what is <environment_context>?")]),
         ("see\n```python\nx = 1\n```\ndone", [("text", "", "see"), ("code", "python", "x = 1"), ("text", "", "done")]),
         ("~~~\na\n~~~", [("code", "", "a")]),

@@ -186,3 +186,13 @@ def test_results_are_named_by_their_ids(scene):
     answered.drop(turns[1].id)
     answered.drop("turn_none")
     assert set(answered.ids) == set()
+
+
+def test_turns_that_others_go_on_from_are_known(scene):
+    answered, turn = Answered(), scene.turn()
+    answered.add(turn)
+    for previous in ("", "turn_first", "turn_first"):
+        answered.goes_on(turn.id, previous)
+    assert set(answered.ids) == {"turn_first"}
+    answered.drop(turn.id)
+    assert set(answered.ids) == set()

@@ -1,4 +1,4 @@
-"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google; a page for each conversation.
+"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google; a page for each session.
 Own fields start with ``_``. Pure.
 
 mitmproxy's own exporter writes the flows of a proxy: the client's side is not one, and streamed bodies are empty there.
@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zerogravity import __version__
 from zerogravity.core.events import AttemptOpened, RequestLine
 from zerogravity.hosts import GOOGLE
-from zerogravity.observe import moments
+from zerogravity.observe import digest, moments
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
@@ -30,8 +30,8 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
 
 
 def _entries(trace: TurnSource, surfaces: Surfaces) -> Iterator[dict[str, object]]:
-    conversation = trace.info.get("conversation")
-    page = {"pageref": conversation} if conversation else {}
+    session = trace.info.get("session") or trace.info.get("conversation")
+    page = {"pageref": session} if session else {}
     for entry in (_client(trace, surfaces), *_upstream(trace)):
         if entry is not None:
             yield {**page, **entry}
@@ -44,7 +44,7 @@ def _pages(entries: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         if "pageref" in entry:
             first.setdefault(entry["pageref"], entry)
     return [
-        {"startedDateTime": entry["startedDateTime"], "id": page, "title": f"conversation {page}", "pageTimings": {}}
+        {"startedDateTime": entry["startedDateTime"], "id": page, "title": f"session {page}", "pageTimings": {}}
         for page, entry in first.items()
     ]
 
@@ -74,7 +74,7 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
         "_turn": trace.id,
         **{f"_{name}": info[name] for name in ("price", "note", "star") if info.get(name)},
         "_code": info.get("code"),
-        "_digest": info.get("digest"),
+        "_digest": digest.digest(digest.normalised(trace.channel.turn)),
         "_frames": [
             {"record": frame.seq, "ms": frame.t_ms, "size": len(frame.frame.encode())}
             for frame in trace.emitted

@@ -10,7 +10,7 @@ from zerogravity.observe.source import TurnSource
 from zerogravity.observe.spans import SCHEMA, Span, spans
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import items
+from zerogravity.wire.narrow import items, text
 
 TOLD = ("client", "session", "previous", "price", "note", "star")  # for which the conventions have no name
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
@@ -31,7 +31,8 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces, *, content: bool = F
 
 def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, object]]:
     created = round(trace.channel.turn.created * 1000) * 1_000_000  # a double holds no ns of today
-    turn, *calls = spans(trace.channel, trace.records, surfaces, content=content)
+    session = text(trace.info.get("session"))
+    turn, *calls = spans(trace.channel, trace.records, surfaces, content=content, session=session)
     no_attributes: list[object] = []
     events = [
         {"timeUnixNano": str(created + at), "name": phase, "attributes": no_attributes} for phase, at in turn.events

@@ -108,8 +108,13 @@ class Actions:
         return _noted(found, noted)
 
     async def _write(self, trace: Trace, noted: Note) -> None:
+        def write() -> None:
+            notes.write(trace.folder, noted)
+            if self._history is not None:
+                self._history.changed(trace.folder)
+
         try:
-            await asyncio.to_thread(notes.write, trace.folder, noted)
+            await asyncio.to_thread(write)
         except OSError as error:
             raise BadRequest(500, f"the note cannot be written: {error.strerror or error}") from None
 

@@ -25,6 +25,10 @@ TEXT = 200_000  # characters of one text that are shown
 PICTURE = 1 << 20  # bytes of a picture that is shown
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _FENCE = re.compile(r"^(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:\n\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_WHOLE = {
+    "# AGENTS.md instructions": "AGENTS.md",
+    "This is the Gemini CLI. We are setting up the context": "session context",
+}
 _COMMANDS = ("command", "cmd", "script", "CommandLine")
 _PATHS = ("file_path", "path", "filePath", "absolute_path", "filename", "TargetFile")
 _OLD = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newText"), ("search", "replace"))
@@ -44,8 +48,9 @@ def load() -> None:
 def prose(words: str) -> list[Json]:
     """What somebody wrote, without what programs put beside it: that is in sections of its own."""
     shown = words[:TEXT]
-    if shown.startswith("# AGENTS.md instructions"):
-        return [_section("AGENTS.md", shown)]
+    for opening, name in _WHOLE.items():
+        if shown.startswith(opening):
+            return [_section(name, shown)]
     if shown.startswith(marker.QUOTED):
         return [_section(shown.lstrip("# ").partition("\n")[0][:40], shown)]
     made: list[Json] = []

@@ -26,10 +26,10 @@ def code(text: str, language: str) -> Spans:
     """``language``: as behind the backticks of a fence, or the ending of a file's name; unknown ones stay plain."""
     if language == "diff" or (language in ("", "patch") and is_diff(text)):
         return diff(text)
-    lexer = _lexer(language.lower())
-    if lexer is None:
+    language = language.lower()
+    if _lexer(language) is None:
         return [["", text]] if text else []
-    return _joined([*_lexed(lexer, text[:LIT]), ("", text[LIT:])])
+    return _joined([*_lexed(language, text[:LIT]), ("", text[LIT:])])
 
 
 def command(text: str) -> Spans:
@@ -108,8 +108,9 @@ def _lexer(language: str) -> Any:
     return None
 
 
-def _lexed(lexer: Any, text: str) -> list[tuple[str, str]]:
-    return [(_class(kind), piece) for kind, piece in lexer.get_tokens(text)]
+@lru_cache(256)  # each turn of a session holds all that was said before it
+def _lexed(language: str, text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((_class(kind), piece) for kind, piece in _lexer(language).get_tokens(text))
 
 
 @lru_cache(512)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from zerogravity.observe.inspector.highlight import code
@@ -19,6 +19,7 @@ _PLAIN = frozenset({"root", "paragraph", "inline", "text", "softbreak", "hardbre
 Node = str | list[Any]
 
 
+@lru_cache(256)  # each turn of a session holds all that was said before it
 def nodes(text: str) -> list[Node] | None:
     """The nodes of a text; None where markdown makes no difference to it, or it is too long."""
     if len(text) > LARGEST:

@@ -14,7 +14,7 @@ import secrets
 import shlex
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ class StackOptions:
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
     ``addon``: a script that loads our addon, instead of ours. ``runtime``: Google's runtime, in place of the stand-in
     of a language server. ``apart``: that stand-in is a process of its own, with the habits of no one build, and not in
-    ``Stack.ls``.
+    ``Stack.ls``. ``heard``: gets each line that mitmdump prints.
     """
 
     mode: Mode = "reverse"
@@ -67,6 +67,7 @@ class StackOptions:
     addon: Path = ADDON
     runtime: Path | None = None
     apart: bool = False
+    heard: Callable[[str], None] = lambda _: None
 
 
 class Stack(Simulator):
@@ -207,6 +208,7 @@ class Stack(Simulator):
         async for line in process.stdout:
             self.output.append(line.decode(errors="replace").rstrip())
             del self.output[:-500]
+            self.options.heard(self.output[-1])
 
     async def _wait_ready(self) -> None:
         """Wait for the ready file, then for ``GET /ready``; a mitmdump that ended is an error at once."""

@@ -1,0 +1,98 @@
+"""Records and turns without secrets: many at once, and none the worse for that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from tests.strategies import record_lists
+from zerogravity import redact
+from zerogravity.core.events import (
+    AttemptClosed,
+    FunctionCall,
+    Grounding,
+    Record,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.observe.redaction import redacted_event, redacted_records, spread_secrets_masked
+
+SECRET = "sk-abcdefgh1234567890"
+
+
+def said(text, *, seq=0, number=7, more=None):
+    """A record as Google's editor API writes it."""
+    data = {"response": {"candidates": [{"content": {"role": "model", "parts": [{"text": text}]}}],
+                         "usageMetadata": {"promptTokenCount": number}, **(more or {})}}  # fmt: skip
+    return Record(seq, seq, 0, json.dumps(data).encode(), (TextDelta(text), Usage(number)), (seq, seq + 1))
+
+
+def one_by_one(records):
+    return [
+        replace(record, data=redact.json_bytes(record.data), events=tuple(map(redacted_event, record.events)))
+        for record in records
+    ]
+
+
+def test_records_without_secrets_are_the_same_ones():
+    records = [said(f'line {n}: "a" \u2028 \n', seq=n, number=n) for n in range(200)]
+    assert all(new is old for new, old in zip(redacted_records(records), records, strict=True))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        said(f"my key is {SECRET}"),
+        said(f"\u0073k-{SECRET[3:]}"),
+        said("fine", more={"responseId": SECRET}),
+        said("fine", more={"accessToken": "hunter22"}),
+        said("fine", more={"accessToken": {"text": "hunter22"}}),
+        said("fine", more={"n": "ya29.abcdefgh"}),
+        said("fine", more={"token": 1234}),
+        replace(said("fine"), data=json.dumps({"text": SECRET}).encode()),  # more than its events say
+        replace(said("fine"), data=b'{"text":"\\u0073k-abcdefgh1234567890"}'),
+        replace(said("fine"), data=b'{"a":"\\u0073k-abcdefgh1234567890"}'),
+        replace(said("fine"), data=f'{{"a\\"text":"{SECRET}"}}'.encode()),
+        replace(said("fine"), data=f"no JSON, {SECRET}".encode()),
+        replace(said("fine"), events=(ThinkingDelta(SECRET),)),
+        replace(said("fine"), events=(FunctionCall("call_1", "f", '{"token": "hunter22"}'),)),
+        replace(said("fine"), events=(Grounding({"apiKey": "hunter22"}),)),
+    ],
+)
+def test_one_record_with_a_secret_is_found_among_many(odd):
+    twin = replace(odd, data=odd.data.replace(SECRET.encode(), b"x").replace(b"hunter22", b""))
+    records = [*(said(f"piece {n}") for n in range(20)), twin, odd, *(said("ok") for _ in range(20))]
+    made = redacted_records(records)
+    assert list(made) == one_by_one(records)
+    assert not {SECRET, SECRET[3:], "hunter22", "ya29.abcdefgh"} & {
+        word for record in made for word in (record.data.decode() + repr(record.events)).replace('"', " ").split()
+    }
+
+
+def test_digits_that_make_a_secret_are_no_others():
+    harmless, secret = (said("x", more={"n": f"{begin}.abcdefgh"}) for begin in ("ya11", "ya29"))
+    assert list(redacted_records([harmless])) == [harmless]
+    assert list(redacted_records([secret])) == one_by_one([secret])
+
+
+def test_texts_that_only_together_look_like_a_secret_are_left_to_the_end():
+    records = [said("sk-", seq=0), said(SECRET[3:], seq=1)]
+    assert list(redacted_records(records)) == records
+    masked = spread_secrets_masked(records)
+    assert masked is not None
+    assert "".join(event.text for record in masked for event in record.events[:1]) == "[redacted]"
+    assert spread_secrets_masked([said("sk-"), replace(said("x"), events=(ThinkingDelta(SECRET[3:]),))]) is None
+
+
+@given(record_lists())
+def test_many_at_once_are_as_one_by_one(records):
+    assert list(redacted_records(records)) == one_by_one(records)
+
+
+def test_why_a_call_cannot_be_run_is_shown_without_secrets():
+    event = AttemptClosed("STOP", "key sk-abcdefgh1234567890", "no JSON: sk-abcdefgh1234567890")
+    assert redacted_event(event) == AttemptClosed("STOP", "key [redacted]", "no JSON: [redacted]")

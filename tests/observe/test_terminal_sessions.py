@@ -1,0 +1,64 @@
+"""A session's turns in the order in which a tree is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from zerogravity.observe import session_summary
+from zerogravity.observe.terminal_sessions import in_order, table, tree
+
+
+def row(identity: str, previous: str = "", branch: str = "", **members: Any) -> dict[str, Any]:
+    return {"id": identity, "previous": previous, "branch": branch, "session": "s1", **members}
+
+
+def timed(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{**one, "created": 1000.0 + number} for number, one in enumerate(rows)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "drawn"),
+    [
+        ([], []),
+        ([row("a"), row("b", "a"), row("c", "b")], ["a", "b", "c"]),
+        ([row("a"), row("b", "a"), row("x", "a", "x"), row("y", "x", "x")], ["a", " x", " y", "b"]),
+        ([row("a"), row("x", "a", "x"), row("z", "x", "z"), row("y", "x", "x")], ["a", " x", "  z", " y"]),
+        ([row("a"), row("x", "", "x"), row("b", "a")], ["a", " x", "b"]),
+        ([row("x", "", "x"), row("a")], [" x", "a"]),
+        ([row("y", "gone", "gone")], [" y"]),
+        ([row("x", "x", "x")], [" x"]),
+    ],
+)
+def test_branches_stand_behind_the_turn_that_they_go_on_from(rows: list[dict[str, Any]], drawn: list[str]) -> None:
+    made = in_order(timed(*rows)[::-1])
+    assert [" " * depth + str(one["id"]) for depth, one in made] == drawn
+
+
+@given(st.lists(st.tuples(*[st.sampled_from("abcdef")] * 3), max_size=12, unique_by=lambda one: one[0]))
+def test_every_turn_is_drawn_once_whatever_is_said_of_it(told: list[tuple[str, str, str]]) -> None:
+    rows = timed(*(row(identity, previous, branch) for identity, previous, branch in told))
+    assert sorted(str(one["id"]) for _, one in in_order(rows)) == sorted(one["id"] for one in rows)
+
+
+def printed(shown: Any) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get()
+
+
+def test_what_is_drawn_is_never_markup_and_has_no_control_characters() -> None:
+    rows = timed(row("turn_abcdefgh99", label="[red]x\x1b[31m", tools=["shell", "shell", "read"], code="ok", price=0.5,
+                     usage={"prompt": 2_000_000, "candidates": 5}, total_ms=90_000.0, failed=True))  # fmt: skip
+    assert "[red]x\\x1b[31m" in printed(tree(rows))
+    assert "shell×2 read" in printed(tree(rows))
+    assert "2.0M → 5" in printed(tree(rows))
+    assert "$0.5000" in printed(tree(rows))
+    partial = [*rows, *timed(row("turn_2"))]
+    assert ">$0.5000" in printed(table([session_summary.of(partial)]))
+    assert "1 error" in printed(tree(partial))

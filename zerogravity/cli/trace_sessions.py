@@ -1,0 +1,51 @@
+"""What ``trace ls --sessions`` and ``trace show SESSION`` print."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from zerogravity.cli.output import console, print_json
+from zerogravity.observe import session_summary
+
+if TYPE_CHECKING:
+    from zerogravity.observe.history import History
+
+LONGEST = 10_000  # turns of one session that are shown
+_SESSION = re.compile(r"s[0-9a-f]{0,12}")
+
+
+def is_session(reference: str) -> bool:
+    """Whether it is a session's id, or the beginning of one: no turn's begins so."""
+    return _SESSION.fullmatch(reference) is not None
+
+
+def list_sessions(history: History, query: str, limit: int, *, as_json: bool) -> bool:
+    """The sessions with a turn that ``query`` finds, newest first. Returns whether there are any."""
+    from zerogravity.observe import terminal_sessions
+
+    found = history.sessions(query, limit=limit or -1)
+    if as_json:
+        print_json(found)
+    elif found:
+        console().print(terminal_sessions.table(found))
+    return as_json or bool(found)
+
+
+def show_session(history: History, reference: str, *, as_json: bool) -> None:
+    """One session: its figures, then its turns as a tree."""
+    from zerogravity.observe import terminal_sessions
+
+    rows = history.search(f"session:{reference}", limit=LONGEST).rows
+    sessions = sorted({str(row["session"]) for row in rows})
+    if not sessions:
+        raise click.ClickException(f"there is no session {reference!r} in {history.root}")
+    if len(sessions) > 1:
+        raise click.ClickException(f"{reference!r} is ambiguous; it is the beginning of {', '.join(sessions[:5])}")
+    if as_json:
+        turns = [{**row, "depth": depth} for depth, row in terminal_sessions.in_order(rows)]
+        print_json({**session_summary.of(rows), "rows": turns})
+    else:
+        console().print(terminal_sessions.tree(rows))

@@ -1,0 +1,51 @@
+"""A running gateway's models, with their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+import aiohttp
+
+from zerogravity.wire.narrow import count, members, objects, text
+
+TIMEOUT = aiohttp.ClientTimeout(total=30)
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """``input_limit``, ``output_limit``: tokens. ``aliases``: other names that lead to it."""
+
+    name: str
+    label: str
+    input_limit: int
+    output_limit: int
+    aliases: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        return {**asdict(self), "aliases": list(self.aliases)}
+
+
+async def fetch(url: str, key: str | None, aliases: Mapping[str, str]) -> list[Offered]:
+    """What ``GET /v1beta/models`` lists. ``aliases``: name → the model it leads to. Raises OSError."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session:
+        try:
+            async with session.get(f"{url}/v1beta/models", params={"pageSize": str(PAGE)}) as response:
+                if response.status != 200:
+                    raise OSError(f"{url} does not list its models: HTTP {response.status}")
+                listed = objects(members(await response.json()).get("models"))
+        except (aiohttp.ContentTypeError, ValueError) as error:
+            raise OSError(f"{url} answers, but it is not zerogravity") from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
+    return list(_rows(listed, aliases))
+
+
+def _rows(listed: Iterable[Mapping[str, object]], aliases: Mapping[str, str]) -> Iterable[Offered]:
+    for entry in listed:
+        name = text(entry.get("name")).removeprefix("models/")
+        others = tuple(sorted(alias for alias, meant in aliases.items() if meant == name))
+        limits = count(entry.get("inputTokenLimit")), count(entry.get("outputTokenLimit"))
+        yield Offered(name, text(entry.get("displayName")), *limits, others)

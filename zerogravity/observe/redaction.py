@@ -1,0 +1,250 @@
+"""A turn and its records → the same without secrets, for traces and the inspector.
+
+Nearly every record is a piece of text in a frame that is like the one before. So records go many at once: frames that
+are known to hold no secret are looked up, and the texts of all are searched in one go. Only where something is found,
+or a record is of another kind, is it taken apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from zerogravity import redact
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Notice,
+    Record,
+    RequestLine,
+    ServerTool,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.turn import RecordedDetails, Turn
+from zerogravity.errors import Fault
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import an_array, an_object
+
+_TEXTS, _WITHOUT_TEXT = (TextDelta, ThinkingDelta), (Usage, Signature)
+_TEXT = re.compile(rb'"text":\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
+_NO_TEXT = b'"text":"x"'
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_DIGITS_COUNT = (b"\\u", b"ya00.", b"0//0")  # where it matters which digits they are: escapes, beginnings of tokens
+_BETWEEN = "\0"  # no secret goes across it, and each text begins and ends at an edge
+_FRAME, _FRAMES = 1024, 2048  # bytes of a frame that is remembered, and how many are
+_known_frames: set[bytes] = set()  # without their texts, digits as 0
+
+
+def redacted_records(records: Sequence[Record]) -> Sequence[Record]:
+    """The same records, those with secrets changed. A secret that is spread over several is not found here."""
+    texts: list[str] = []
+    sources: list[bytes] = []
+    plain = [_is_plain(record, texts, sources) for record in records]
+    if not _are_clean(texts, sources):
+        plain = [False] * len(plain)
+    elif all(plain):
+        return records
+    return [
+        record if is_plain else replace(
+            record, data=redact.json_bytes(record.data), events=tuple(map(redacted_event, record.events))
+        )
+        for record, is_plain in zip(records, plain, strict=True)
+    ]  # fmt: skip
+
+
+def _is_plain(record: Record, texts: list[str], sources: list[bytes]) -> bool:
+    """Whether only its texts can hold a secret, which are added to ``texts``, and to ``sources`` as JSON has them."""
+    for event in record.events:
+        if isinstance(event, _TEXTS):
+            texts.append(event.text)
+        elif not isinstance(event, _WITHOUT_TEXT):
+            return False
+    if not record.data:
+        return True
+    pieces = _TEXT.split(record.data)
+    frame = _NO_TEXT.join(pieces[::2])
+    key = frame.translate(_DIGITS)
+    if key not in _known_frames and not _learnt(frame, key):
+        return False
+    sources += pieces[1::2]
+    return True
+
+
+def _learnt(frame: bytes, key: bytes) -> bool:
+    """Whether a frame has no secret; it is remembered then."""
+    if len(key) > _FRAME or any(mark in key for mark in _DIGITS_COUNT):
+        return False
+    try:
+        value = jsonio.loads(frame)
+    except (ValueError, RecursionError):
+        return False
+    if redact.json_value(value) != value:
+        return False
+    if len(_known_frames) >= _FRAMES:
+        _known_frames.clear()
+    _known_frames.add(key)
+    return True
+
+
+def _are_clean(texts: list[str], sources: list[bytes]) -> bool:
+    """Whether none of them holds a secret."""
+    try:
+        decoded = narrow.texts(narrow.items(jsonio.glance(b'["' + b'","'.join(sources) + b'"]'))) if sources else []
+    except ValueError:
+        return False
+    whole = _BETWEEN.join(texts if decoded == texts else [*texts, *decoded])
+    return redact.is_clean(whole)
+
+
+def redacted_turn(turn: Turn) -> Turn:
+    return replace(
+        turn,
+        model=redact.text(turn.model),
+        target=replace(turn.target, name=redact.text(turn.target.name)),
+        google_request=redact.json_value(turn.google_request),
+        details=RecordedDetails(redact.json_value(turn.details.as_json())),
+        tool_names=_redacted_names(turn.tool_names),
+        tool_kinds=_redacted_names(turn.tool_kinds),
+        client=redact.text(turn.client),
+        conversation=redact.text(turn.conversation),
+        agent=redact.text(turn.agent),
+        owner="",
+        notes=tuple(map(redact.text, turn.notes)),
+        stops=tuple(map(redact.text, turn.stops)),
+    )
+
+
+def _redacted_names(names: Mapping[str, str]) -> dict[str, str]:
+    return {redact.text(name): redact.text(other) for name, other in names.items()}
+
+
+def redacted_event(event: Event) -> Event:
+    match event:
+        case AttemptOpened(str() as model):
+            return replace(event, model=redact.text(model))
+        case TextDelta(text):
+            return TextDelta(redact.text(text))
+        case ThinkingDelta(text):
+            return ThinkingDelta(redact.text(text))
+        case FunctionCall(name=name, args_json=args):
+            return replace(event, name=redact.text(name), args_json=_redacted_json(args))
+        case InlineData(mime, data):
+            return InlineData(redact.text(mime), data)
+        case ServerTool(part):
+            return ServerTool(_redacted_json(part))
+        case Grounding(data):
+            return Grounding(redact.json_value(data))
+        case Notice(code, text):
+            return Notice(code, redact.text(text))
+        case AttemptClosed(finish, message, broken):
+            return AttemptClosed(redacted_text(finish), redacted_text(message), redacted_text(broken))
+        case Finished(reason, str() as detail):
+            return Finished(reason, redact.text(detail))
+        case Failed(fault):
+            return Failed(redacted_fault(fault))
+        case _:
+            return event
+
+
+def _redacted_json(text: str) -> str:
+    return redact.json_bytes(text.encode("utf-8", "replace")).decode()
+
+
+def redacted_text(text: str | None) -> str | None:
+    return None if text is None else redact.text(text)
+
+
+def redacted_line(line: RequestLine) -> RequestLine:
+    return replace(line, url=redact.text(line.url))
+
+
+def redacted_fault(fault: Fault) -> Fault:
+    return replace(
+        fault,
+        code=redact.text(fault.code),
+        message=redact.text(fault.message),
+        param=redacted_text(fault.param),
+        rpc_status=redacted_text(fault.rpc_status),
+        remedy=redact.text(fault.remedy),
+        details=tuple(redact.json_value(item) for item in fault.details),
+    )
+
+
+def spread_secrets_masked(records: Iterable[Record]) -> list[Record] | None:
+    """The records with secrets masked that are spread over several deltas; None if there are none."""
+    given = list(records)
+    if _are_clean_together(given):
+        return None
+    masked: dict[tuple[int, int], str] = {}
+    for _, run in groupby(_deltas(given), key=lambda delta: delta[0]):
+        places = list(run)
+        texts = [text for _, _, text in places]
+        whole = "".join(texts)
+        if not redact.is_clean(whole) and (new := redact.pieces(texts)) != list(map(redact.text, texts)):
+            masked |= {place: text for (_, place, _), text in zip(places, new, strict=True)}
+    if not masked:
+        return None
+    return [_with_texts(record, masked) for record in given]
+
+
+def _are_clean_together(records: Iterable[Record]) -> bool:
+    """Whether there is no secret in what the deltas say, run by run."""
+    texts: list[str] = []
+    run: type[Event] | None = None
+    for record in records:
+        for event in record.events:
+            if isinstance(event, _TEXTS):
+                if run is not (run := type(event)):
+                    texts.append(_BETWEEN)
+                texts.append(event.text)
+    whole = "".join(texts)
+    return redact.is_clean(whole)
+
+
+def _deltas(records: Iterable[Record]) -> Iterator[tuple[type[Event], tuple[int, int], str]]:
+    """(kind, (record, event), text) of each delta. Other events between two deltas of a kind do not part their text."""
+    for record in records:
+        for number, event in enumerate(record.events):
+            if isinstance(event, TextDelta | ThinkingDelta):
+                yield type(event), (record.seq, number), event.text
+
+
+def _with_texts(record: Record, masked: Mapping[tuple[int, int], str]) -> Record:
+    events: list[Event] = []
+    changed: dict[str, list[str]] = {}
+    for number, event in enumerate(record.events):
+        text = masked.get((record.seq, number))
+        if text is not None and isinstance(event, TextDelta | ThinkingDelta):
+            changed.setdefault(event.text, []).append(text)
+            event = type(event)(text)
+        events.append(event)
+    if not changed:
+        return record
+    data = record.data
+    if data:
+        data = jsonio.dumps(_with_changed_texts(jsonio.loads(data), changed))
+    return replace(record, data=data, events=tuple(events))
+
+
+def _with_changed_texts(value: object, changed: dict[str, list[str]]) -> object:
+    """The payload with the same texts changed, in order."""
+    if (found := an_object(value)) is not None:
+        return {
+            key: changed[item].pop(0)
+            if key == "text" and isinstance(item, str) and changed.get(item)
+            else _with_changed_texts(item, changed)
+            for key, item in found.items()
+        }
+    array = an_array(value)
+    return value if array is None else [_with_changed_texts(item, changed) for item in array]

@@ -1,0 +1,174 @@
+"""A running gateway's turns, as they are now: the inspector's live feed → a board that a terminal shows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import aiohttp
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from zerogravity.observe import moments
+from zerogravity.observe.turn_lines import dollars, duration, short
+from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+
+LAST = 10  # turns that are over
+MINUTE = 60.0
+TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
+COLUMNS = ("since", "client", "model", "state", "time", "in", "out", "price", "tools")
+FIGURES = frozenset({"time", "in", "out", "price"})
+NARROW = 100
+EVENT_BYTES = 64 << 20  # the first event has every turn in memory
+
+
+@dataclass(slots=True)
+class Board:
+    """``turns``: id → row, as the inspector's, and when it came. ``health``: the inspector's strip."""
+
+    url: str
+    clock: Callable[[], float] = time.monotonic
+    turns: dict[str, tuple[Json, float]] = field(default_factory=dict[str, tuple[Json, float]])
+    health: Json = field(default_factory=dict[str, object])
+
+    def take(self, event: Json) -> None:
+        """One event of the feed."""
+        if event.get("all"):
+            self.turns.clear()
+        for turn_id in items(event.get("gone")):
+            self.turns.pop(text(turn_id), None)
+        self.turns |= {text(row.get("id")): (row, self.clock()) for row in objects(event.get("turns"))}
+        self.health = members(event.get("health")) or self.health
+
+    @property
+    def running(self) -> list[Json]:
+        """Oldest first, as they are now: the feed tells only of what changes."""
+        rows = [_later(row, self.clock() - came) for row, came in self.turns.values() if not row.get("closed")]
+        return sorted(rows, key=lambda row: number(row.get("created")) or 0)
+
+    @property
+    def last(self) -> list[Json]:
+        """The newest that are over, newest first."""
+        return sorted(self._over, key=_ended, reverse=True)[:LAST]
+
+    @property
+    def _over(self) -> list[Json]:
+        return [row for row, _ in self.turns.values() if row.get("closed")]
+
+    def tokens_per_minute(self, now: float) -> int:
+        """Of the turns that have ended within a minute; ``now``: wall-clock seconds."""
+        return sum(
+            count(members(row.get("usage")).get(name))
+            for row in self._over if now - _ended(row) <= MINUTE
+            for name in ("prompt", "candidates", "thoughts")
+        )  # fmt: skip
+
+    def broken(self) -> list[Json]:
+        """The hops that do not work."""
+        return [check for check in objects(self.health.get("checks")) if not check.get("ok")]
+
+    def as_json(self, now: float) -> dict[str, object]:
+        return {
+            "url": self.url, "active": self.health.get("active"), "waiting": self.health.get("waiting"),
+            "tokens_per_minute": self.tokens_per_minute(now), "broken": self.broken(), "running": self.running,
+            "last": self.last,
+        }  # fmt: skip
+
+
+def _ended(row: Json) -> float:
+    return (number(row.get("created")) or 0) + (number(row.get("total_ms")) or 0) / 1000
+
+
+def _later(row: Json, seconds: float) -> Json:
+    return {**row, **{name: (number(row.get(name)) or 0) + seconds * 1000 for name in ("state_ms", "total_ms")}}
+
+
+async def feed(url: str, token: str) -> AsyncGenerator[Json]:
+    """The events of ``/inspector/api/live``, until the gateway ends. Raises OSError, with what to do."""
+    cookie = f"zg_inspector_{urlsplit(url).port or (443 if url.startswith('https:') else 80)}={token}"
+    async with aiohttp.ClientSession(timeout=TIMEOUT, read_bufsize=1 << 20) as session:
+        try:
+            async with session.get(f"{url}/inspector/api/live", headers={"Cookie": cookie}) as response:
+                if response.status == 401:
+                    raise OSError(f"{url} does not take the inspector's token that is kept here: is it another user's?")
+                if response.status != 200 or response.content_type != "text/event-stream":
+                    raise OSError(f"{url} has no inspector: it is switched off there, or this is not zerogravity")
+                async for data in _lines(response):
+                    yield members(jsonio.loads(data))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+    """The data of each event, which is one line of any length."""
+    held = b""
+    async for chunk in response.content.iter_any():
+        *lines, held = (held + chunk).split(b"\n")
+        for line in lines:
+            if line.startswith(b"data: "):
+                yield line[6:]
+        if len(held) > EVENT_BYTES:
+            raise OSError("the gateway's feed is too large")
+
+
+# -- for the eye ---------------------------------------------------------------------------------------------------
+
+
+def render(board: Board, now: float, *, width: int = 160) -> RenderableType:
+    """``now``: wall-clock seconds. A narrow terminal gets fewer columns."""
+    health = board.health
+    head = Text.assemble(
+        (board.url, "bold"), f"  {count(health.get('active'))} running · {count(health.get('waiting'))} waiting",
+        f" · {short(board.tokens_per_minute(now))} tokens/min",
+    )  # fmt: skip
+    parts: list[RenderableType] = [head]
+    for check in board.broken():
+        fix = f" → {text(check.get('fix'))}" if check.get("fix") else ""
+        parts.append(Text(f"{text(check.get('name'))}: {text(check.get('text'))}{fix}", style="red"))
+    rows = [*board.running, *board.last]
+    if not rows:
+        parts.append(Text("no turns yet; start an agent with: zerogravity run -- codex", style="dim"))
+        return Group(*parts)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    columns = COLUMNS if width >= NARROW else COLUMNS[:-2]
+    for name in columns:
+        table.add_column(name, justify="right" if name in FIGURES else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row)[: len(columns)])
+    return Group(*parts, table)
+
+
+def _cells(row: Json) -> list[Text]:
+    usage, price = members(row.get("usage")), number(row.get("price"))
+    made = count(usage.get("candidates")) + count(usage.get("thoughts"))
+    words = [
+        moments.local(number(row.get("created")) or 0, "%H:%M:%S"),
+        text(row.get("client")) or text(row.get("surface")),
+        text(row.get("target")) or text(row.get("model")),
+    ]
+    figures = [
+        duration((number(row.get("total_ms")) or 0) / 1000), short(count(usage.get("prompt"))), short(made),
+        dollars(price) if price is not None else "",
+    ]  # fmt: skip
+    tools = [text(name) for name in items(row.get("tools"))]
+    return [*map(_plain, words), _state(row), *map(_plain, figures), _plain(", ".join(tools))]
+
+
+def _state(row: Json) -> Text:
+    if not row.get("closed"):
+        return _plain(f"{text(row.get('state'))} {duration((number(row.get('state_ms')) or 0) / 1000)}", "cyan")
+    code = text(row.get("code"))
+    if code in ("client_gone", "cancelled", "shutdown"):
+        return _plain(code, "dim")
+    if row.get("failed"):
+        return _plain(text(row.get("google")) or code, "red")
+    return _plain(code, "yellow" if code in ("length", "filtered") else "green")
+
+
+def _plain(words: str, style: str = "") -> Text:
+    """Nothing that a terminal would obey."""
+    return Text("".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in words), style=style)
