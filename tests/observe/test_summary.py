@@ -196,3 +196,15 @@ def test_a_price_goes_by_the_model_that_answered_or_else_by_the_one_asked_for(ma
     running.append(0, b"", (AttemptOpened(answered), Usage(prompt=1000)))
     running.close(Finished("stop"))
     assert summary.price(running.channel) == (None if usd is None else pytest.approx(usd))
+
+
+def test_the_status_is_what_the_client_got(scene):
+    """A stream that had begun had sent its 200."""
+    whole, refused, begun = scene.whole(), scene.open(), scene.open()
+    assert summary.client_status(begun) is None
+    scene.begin(begun)
+    scene.text(begun, "half")
+    assert summary.client_status(begun) == 200
+    assert [summary.client_status(channel) for channel in (whole, scene.fail(refused), scene.fail(begun))] == [
+        200, 502, 200,
+    ]  # fmt: skip

@@ -54,6 +54,7 @@ def summary(channel: CascadeChannel, placed: Placement, turn: Turn) -> dict[str,
         "cascade_id": channel.cascade_id,
         "phase": channel.phase if channel.closed else list(marks)[-1],
         "closed": channel.closed,
+        "status": client_status(channel),
         "code": channel.termination.value if channel.termination is not None else None,
         "failure": codec.fault_out(redaction.redacted_fault(terminal.fault)) if isinstance(terminal, Failed) else None,
         "finish": redaction.redacted_text(state.finish),
@@ -158,6 +159,15 @@ def parts(content: object) -> list[dict[str, object]]:
 # -- a row ---------------------------------------------------------------------------------------------------------
 
 
+def client_status(channel: CascadeChannel) -> int | None:
+    """The HTTP status that the client got, or None before it has one: it is sent with the first content of a stream, so
+    what fails later keeps 200."""
+    begun = channel.turn.stream and channel.state.emitted
+    if isinstance(terminal := channel.terminal, Failed) and not begun:
+        return terminal.fault.status
+    return 200 if channel.closed or begun else None
+
+
 def price(channel: CascadeChannel) -> float | None:
     """US dollars; None: unknown. By the name in Google's answer, or else by those that were asked for."""
     usage, target = channel.state.usage, channel.turn.target
@@ -195,7 +205,7 @@ def row(
         "closed": channel.closed,
         "failed": isinstance(channel.terminal, Failed),
         "code": channel.termination,
-        "status": channel.terminal.fault.status if isinstance(channel.terminal, Failed) else 200,
+        "status": client_status(channel),
         "google": channel.terminal.fault.google_status if isinstance(channel.terminal, Failed) else "",
         "records": channel.count,
         "bytes": channel.size,
@@ -236,7 +246,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "closed": True,
         "failed": bool(failure) or not closed,
         "code": info.get("code"),
-        "status": count(failure.get("status")) if failure else 200,
+        "status": info["status"] if "status" in info else count(failure.get("status")) if failure else 200,
         "google": f"{failure.get('upstream_status') or ''} {failure.get('rpc_status') or ''}".strip(),
         "records": count(counted.get("records")),
         "bytes": count(counted.get("bytes")),

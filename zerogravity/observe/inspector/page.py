@@ -34,6 +34,7 @@ from zerogravity.observe.inspector.blocks import TEXT
 from zerogravity.observe.inspector.conversation import conversation, earlier, rows, tools
 from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT
 from zerogravity.observe.source import BEFORE, Emitted, ShownItem, TurnSource, shown_items
+from zerogravity.observe.summary import client_status
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, objects
@@ -71,7 +72,7 @@ def details(source: TurnSource) -> Json:
         },
         "cascade": channel.cascade_id,
         "trouble": source.trouble,
-        "http": {"client": _client_status(channel), "google": _google_statuses(source)},
+        "http": {"client": client_status(channel), "google": _google_statuses(source)},
         "time": timeline(channel),
     }  # fmt: skip
     found = redact.json_value(shown)  # finds a secret that was spread over several deltas, too
@@ -106,15 +107,6 @@ def _drawn(shown: Json, channel: CascadeChannel, n: int) -> Json:
 
 def drawn_call(shown: Json) -> Json:
     return {**shown, "blocks": blocks.arguments(shown["arguments"])}
-
-
-def _client_status(channel: CascadeChannel) -> int | None:
-    """The HTTP status that the client got, or None before it has one: it is sent with the first content of a stream, so
-    what fails later keeps 200."""
-    begun = channel.turn.stream and channel.state.emitted
-    if isinstance(terminal := channel.terminal, Failed) and not begun:
-        return terminal.fault.status
-    return 200 if channel.closed or begun else None
 
 
 def _google_statuses(source: TurnSource) -> list[int]:
