@@ -5,6 +5,8 @@ from stopping. Constructors start nothing. ``front`` is the part that needs no l
 another engine behind it. No mitmproxy in here.
 """
 
+# long: all parts of one program, in the order in which they start and end
+
 from __future__ import annotations
 
 import asyncio
