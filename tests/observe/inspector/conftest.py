@@ -32,9 +32,9 @@ def sessions() -> Sessions:
 
 
 @pytest.fixture
-def recorder(tmp_path: Path, scene: Scene, clock: Any, sessions: Sessions) -> Iterator[Recorder]:
+def recorder(tmp_path: Path, scene: Scene, sessions: Sessions) -> Iterator[Recorder]:
     """Records the scene's turns when it is flushed."""
-    made = Recorder(tmp_path / "traces", clock=clock, surfaces=REGISTRY, sessions=sessions, tick=3600)
+    made = Recorder(tmp_path / "traces", sessions=sessions, tick=3600)
     made.attach(scene.store)
     yield made
     made.close()
