@@ -2,6 +2,7 @@
 
 An unknown name is an error that names the nearest known one: a typo must never mean "no key".
 """
+# long: one table of all settings
 
 from __future__ import annotations
 

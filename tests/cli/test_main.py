@@ -67,9 +67,10 @@ AS_TYPED = [
 ]  # fmt: skip
 PROBE = """
 import sys
+before = {{*sys.modules}}
 from importlib.metadata import packages_distributions
 from zerogravity.cli.main import main
-barred = {{*packages_distributions()}} - {allowed!r}
+barred = {{*packages_distributions()}} - {allowed!r} - before
 for typed in {typed!r}:
     try:
         main(typed)

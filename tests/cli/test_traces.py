@@ -154,7 +154,7 @@ def test_show_raw_writes_the_recorded_bytes(run):
     assert raw["sent"] == b'{"keep":1,"contents":"ours"}'
     assert raw["google"] == found.upstream
     assert raw["google"]
-    assert json.loads(raw["out"])["text"] == found.state.text
+    assert json.loads(raw["out"])["choices"][0]["message"]["content"] == found.state.text
     assert run("show", "a", "--raw", "up", ok=False).exit_code == 2
 
 

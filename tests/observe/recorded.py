@@ -36,7 +36,7 @@ def record(
     lines = [codec.record_out(each, channel.marks["received"], (0, 0)) for each in channel.records]
     (folder / "generate.json").write_text(json.dumps(given.google_request))
     (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    trace_folders.write(folder / "turn.json", json.dumps(summary(channel, placed)).encode())
+    trace_folders.write(folder / "turn.json", json.dumps(summary(channel, placed, given)).encode())
     return folder
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from aiohttp import web
 
@@ -18,7 +18,6 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError
 from zerogravity.observe import client_curl, notes, trace_folders
-from zerogravity.observe.exports import EXPORTS, Export
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.access import Handler
 from zerogravity.observe.inspector.answers import HEADERS, BadRequest, as_json
@@ -30,6 +29,9 @@ from zerogravity.observe.trace_reader import Trace
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object
+
+if TYPE_CHECKING:
+    from zerogravity.observe.exports import Export
 
 MAX_BODY = 64 << 10  # bytes: a note of 4,000 characters, each as two escapes
 BODY_S = 10.0
@@ -125,6 +127,8 @@ class Actions:
         return as_json({"curl": await self._look(found, lambda turn: client_curl.head(turn, self._surfaces))})
 
     async def _export(self, request: web.Request) -> web.Response:
+        from zerogravity.observe.exports import EXPORTS
+
         export = EXPORTS.get(request.match_info["format"])
         if export is None:
             raise BadRequest(404, f"there is no such format; there are {', '.join(EXPORTS)}")
