@@ -135,7 +135,7 @@ async def test_its_turns_are_told_from_others_and_summed_up(stack: Stack, tmp_pa
     assert mine.code == other.code == 0, (mine, other)
     assert other.out == "429\n"
     tokens = r"[1-9][\d,]* tokens in \([\d,]+ cached\), [1-9][\d,]* out"
-    last = rf"zerogravity: 1 turn, {tokens}, [^;]*; not traced \(`--trace`\)"
+    last = rf"zerogravity: 1 turn, {tokens}, [^;]*; traces: \S+"
     assert re.fullmatch(last, mine.err.splitlines()[-1]), mine
     assert "1 turn, 0 tokens in (0 cached), 0 out" in other.err
     assert ", 1 failed;" in other.err
@@ -319,7 +319,7 @@ START = "3 turns, 26,400 tokens in (18,100 cached), 1,234 out, "
         (totals(unpriced=1, price=0.5), START + "$0.5000 without 1 turn; traces: /t"),
         (totals(running=1, unpriced=2), START + "price not known, 1 still running; traces: /t"),
         (totals(failed=1, cancelled=2, unpriced=0), START + "$0.0000, 1 failed, 2 cancelled; traces: /t"),
-        (totals(traces=None, unpriced=0), START + "$0.0000; not traced (`--trace`)"),
+        (totals(traces=None, unpriced=0), START + "$0.0000; not traced"),
         ({"turns": 0}, "no turn came from the program"),
         ({}, "no turn came from the program"),
     ],

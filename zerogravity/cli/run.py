@@ -162,7 +162,7 @@ def summed(totals: Json) -> str:
     ends = [f"{number} {word}" for number, word in ((failed, "failed"), (cancelled, "cancelled"),
                                                     (running, "still running")) if number]  # fmt: skip
     traces = totals.get("traces")
-    where = f"traces: {traces}" if traces else "not traced (`--trace`)"
+    where = f"traces: {traces}" if traces else "not traced"
     return f"{', '.join((_many(turns, 'turn'), tokens, price, *ends))}; {where}"
 
 

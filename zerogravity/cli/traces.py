@@ -20,7 +20,6 @@ from zerogravity.cli.trace_sessions import is_session, list_sessions, show_sessi
 from zerogravity.cli.trace_tail import tail
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
-from zerogravity.observe.requests import CLIENT, SENT
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import text
@@ -200,6 +199,8 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
 
 def _raw(found: Trace, which: str) -> bytes:
     """One of RAW. A body that is JSON is written without the blanks that it came with."""
+    from zerogravity.observe.requests import CLIENT, SENT
+
     match which:
         case "out":
             return b"".join(emitted.text.encode() for emitted in found.emitted)
