@@ -24,7 +24,8 @@ def watched(store, limit=10):
     return runs
 
 
-def test_turns_tokens_and_failures_are_summed(store, make_turn):
+def test_turns_tokens_and_failures_are_summed(store, make_turn, monkeypatch):
+    monkeypatch.setattr(prices, "usd", lambda model, usage: None)
     runs = watched(store)
     ends = [
         Finished("stop"), Failed(upstream(502, "boom", "it broke", Termination.UPSTREAM_DROP)),

@@ -76,7 +76,7 @@ async def test_what_a_run_has_caused(serve: Serve) -> None:
     assert told["traces"] == "/nowhere/traces"
     assert (await served.get("/run/aaaa", headers=headers))[2]["turns"] == 0
     assert (await served.get("/run/k3f9"))[0] == 401
-    assert (await (await serve()).get("/run/k3f9"))[2]["traces"] is None
+    assert (await (await serve(trace=False)).get("/run/k3f9"))[2]["traces"] is None
 
 
 async def test_metrics(serve: Serve) -> None:
