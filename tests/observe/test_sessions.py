@@ -447,7 +447,7 @@ def test_a_turn_that_was_never_opened_is_not_waited_for_longer_than_that() -> No
 def test_a_row_of_a_recorded_turn_tells_where_it_was() -> None:
     made = turn("q")
     over = builders.channel(made, TextDelta("a"), end=Finished("stop"))
-    info = {**summary.summary(over, Sessions().of(over)), "created": 12.5}
+    info = {**summary.summary(over, Sessions().of(over), over.turn), "created": 12.5}
     after = Sessions()
     after.seed([Past.of(info)])
     assert after.known(made.id).lineage == info["lineage"]
