@@ -72,7 +72,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "observe.history": ("errors", "observe", "store.trace_index"),
     "observe.indexing": ("observe", "store.trace_index", "wire.jsonio", "wire.narrow", "worker"),
-    "observe.query": ("errors", "wire.narrow"),
+    "observe.query": ("errors",),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),

@@ -8,6 +8,7 @@ from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, Func
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.observe import prices, summary
+from zerogravity.observe.sessions import NOWHERE
 from zerogravity.surfaces import REGISTRY
 
 
@@ -154,7 +155,7 @@ def test_a_row_is_labelled_with_what_its_turn_goes_on_from(scene, contents, labe
     turn = scene.turn(google_request={"contents": contents}, tool_names={"sh": "shell"})
     channel = scene.store.open(turn).channel
     assert summary.row(channel, 0)["label"] == label
-    assert summary.stored_row(summary.summary(channel))["label"] == label
+    assert summary.stored_row(summary.summary(channel, NOWHERE, channel.turn))["label"] == label
     assert summary.row(channel, 0)["question"] in ("fix it", "no, that")
 
 
@@ -172,7 +173,7 @@ def test_the_question_is_extracted_once(scene, monkeypatch):
 def test_a_row_names_the_run_live_and_from_its_file(scene):
     channel = scene.open(run="k3f9")
     assert summary.row(channel, 0)["run"] == "k3f9"
-    assert summary.stored_row(summary.summary(channel))["run"] == "k3f9"
+    assert summary.stored_row(summary.summary(channel, NOWHERE, channel.turn))["run"] == "k3f9"
     assert summary.stored_row({})["run"] == ""
 
 
