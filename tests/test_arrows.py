@@ -42,7 +42,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture": (),
     "admission": (),
     "lateness": (),
-    "agents": ("hosts", "wire.jsonio", "wire.narrow"),
+    "agents": ("wire.jsonio",),
     "agents.recognise": ("wire.jsonio", "wire.narrow"),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
@@ -64,15 +64,15 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
         "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
-    "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
+    "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
     "observe.doctor": (
-        "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "hosts", "observe",
+        "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "observe",
         "surfaces", "testing.simulator.stack", "wire",
     ),
-    "observe.history": (*BASE, "observe", "store.trace_index"),
-    "observe.indexing": (*BASE, "observe", "store.trace_index", "wire.jsonio", "worker"),
-    "observe.query": ("errors", "wire.narrow"),
+    "observe.history": ("errors", "observe", "store.trace_index"),
+    "observe.indexing": ("observe", "store.trace_index", "wire.jsonio", "wire.narrow", "worker"),
+    "observe.query": ("errors",),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
@@ -87,7 +87,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "observe", "wire.jsonio",
     ),
     "capture.commands": (
-        *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
+        *BASE, "background", "capture.flow_bodies", "observe", "testing.replay", "testing.replay_server",
     ),
     "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
@@ -125,12 +125,11 @@ GUESTS = {
         ),
         *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options", "relay")),
         "capture.relayed_call",
-        "cli",
     ),
     "prometheus_client": ("observe",),
     "psutil": ("backends", "cli.foreground", "observe", "testing"),
     "click": ("cli",),
-    "rich": ("cli", "observe", "testing"),
+    "rich": ("cli", "observe"),
     "pygments": ("observe.inspector.highlight",),
     "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
@@ -144,7 +143,10 @@ WORLD = {
     "asyncio", "datetime", "http", "io", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
 }  # fmt: skip
-PURE = ("agents.recognise", "core", "wire", "surfaces", "errors", "backends.runtime.models", *PURE_CAPTURE)
+PURE = (
+    "agents.recognise", "core", "wire", "surfaces", "errors", "backends.runtime.models", "observe.figures",
+    "observe.lineage", "observe.printable", "observe.session_summary", "server.paths", "server.welcome", *PURE_CAPTURE,
+)  # fmt: skip
 ALLOWED = {
     ("core.waiters", "asyncio"),  # wakes readers
 }

@@ -42,4 +42,4 @@ def test_no_gateway(unused_tcp_port):
 
 def test_no_inspector(monkeypatch):
     monkeypatch.setenv("ZEROGRAVITY_INSPECTOR", "false")
-    assert "set inspector = true" in run("top").stderr
+    assert "the inspector is off" in run("top").stderr

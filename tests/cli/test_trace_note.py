@@ -58,3 +58,7 @@ def test_list_and_turn_show_it(run):
     assert "★ odd\\x1b[31m one" in shown
     (last,) = [row for row in json.loads(run("ls", "--json").stdout) if row.get("star")]
     assert last["note"] == "odd\x1b[31m one"
+
+
+def test_a_note_that_a_terminal_would_obey_is_shown_not_done(run):
+    assert run("note", "a", "\x1b[2Jodd").stdout == "\\x1b[2Jodd\n"

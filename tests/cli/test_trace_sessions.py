@@ -45,7 +45,7 @@ def test_ls_lists_sessions_newest_first(made) -> None:
                                 "errors", "title"]  # fmt: skip
     assert "Hello" in lines[1]
     assert "codex" in lines[2]
-    assert "3.0k (25%) → 141" in lines[2]
+    assert "3.0k→141 (25% cached)" in lines[2]
     assert "4.5 s" in lines[2]
     assert lines[2].rstrip().endswith("Fix it")
 
@@ -68,7 +68,7 @@ def test_show_draws_a_sessions_turns_as_a_tree(made) -> None:
     head, names, *lines = run(made, "show", session[:8]).stdout.splitlines()
     assert head.startswith(session)
     assert "codex" in head
-    assert "3 turns · 1 branch · 3.0k (25%) → 141" in head
+    assert "3 turns · 1 branch · 3.0k→141 (25% cached)" in head
     assert names.split()[:2] == ["started", "turn"]
     assert [line.split()[1] for line in lines] == ["a" * 8, "c" * 8, "b" * 8]
     assert "└ No, this" in lines[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from rich.text import Text
 
 from tests.observe.recorded import record, turn_id
 from zerogravity.cli import trace_tail
@@ -24,12 +25,12 @@ ROW = {
     [
         ({}, "codex gpt-5→gemini-3.1-pro ok 1.2 s 8.8k→47 shell×2 read"),
         ({"client": "", "model": "gemini-3.1-pro"}, "responses gemini-3.1-pro ok 1.2 s 8.8k→47 shell×2 read"),
-        ({"code": "upstream_status", "google": "429 RESOURCE_EXHAUSTED", "tools": [], "usage": {}},
-         "codex gpt-5→gemini-3.1-pro upstream_status 429 RESOURCE_EXHAUSTED 1.2 s 0→0"),
+        ({"code": "upstream_status", "google": "429 RESOURCE_EXHAUSTED", "failed": True, "tools": [], "usage": {}},
+         "codex gpt-5→gemini-3.1-pro 429 RESOURCE_EXHAUSTED 1.2 s"),
     ],
 )  # fmt: skip
 def test_a_line(changes, words):
-    time, _, rest = line({**ROW, **changes}).partition(" ")
+    time, _, rest = line({**ROW, **changes}).plain.partition(" ")
     assert re.fullmatch(r"\d\d:\d\d:\d\d", time)
     assert rest == words
 
@@ -42,7 +43,7 @@ def test_older_turns_then_each_new_one(tmp_path):
     for number, name in enumerate("abc"):
         record(tmp_path, name, at=number)
     steps = [lambda: None, lambda: record(tmp_path, "d", Usage(5, 0, 3), at=4), lambda: record(tmp_path, "e", at=5)]
-    lines: list[str] = []
+    lines: list[Text] = []
 
     def sleep(_: float) -> None:
         if not steps:
@@ -53,24 +54,24 @@ def test_older_turns_then_each_new_one(tmp_path):
     with pytest.raises(Stopped):
         follow(history, "", 2, lines.append, sleep=sleep)
     assert len(lines) == 4
-    assert "5→3" in lines[2]
+    assert "5→3" in lines[2].plain
 
 
 def test_only_those_that_the_query_finds(tmp_path):
     record(tmp_path, "a", FunctionCall("call_1", "shell", "{}"))
     record(tmp_path, "b", at=1)
-    lines: list[str] = []
+    lines: list[Text] = []
 
     def sleep(_: float) -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
         follow(History(tmp_path), "tool:shell", 10, lines.append, sleep=sleep)
-    assert [text.split()[-1] for text in lines] == ["shell"]
+    assert [text.plain.split()[-1] for text in lines] == ["shell"]
     with pytest.raises(Stopped):
         follow(History(tmp_path), "", 0, lines.append, sleep=sleep)
     assert len(lines) == 1
-    assert turn_id("a") not in lines[0]
+    assert turn_id("a") not in lines[0].plain
 
 
 def test_the_command_prints_until_it_is_interrupted(run, monkeypatch):

@@ -24,7 +24,7 @@ def test_ls(run):
     assert "upstream_drop" in lines[1]
     assert "02-02 02:41" in lines[3]
     assert "Capital of France?" in lines[3]
-    assert "2.00 s" in lines[3]
+    assert "2.0 s" in lines[3]
 
 
 @pytest.mark.parametrize(

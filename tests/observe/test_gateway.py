@@ -100,10 +100,3 @@ async def test_one_that_is_gone() -> None:
     for asks in (gone.broken, gone.models, lambda: gone.totals("k3f9")):
         with pytest.raises(OSError, match="no longer answers"):
             await asks()
-    assert not await gone.opens(f"{gone.url}/inspector?token=x")
-
-
-@pytest.mark.parametrize(("status", "opens"), [(303, True), (401, False), (200, False)])
-async def test_whether_a_link_opens_the_inspector(status: int, opens: bool) -> None:
-    async with answering(lambda _: (status, "")) as url:
-        assert await Gateway(url).opens(f"{url}/inspector?token=x") is opens

@@ -84,7 +84,7 @@ def test_the_columns_of_a_turn(tmp_path):
     assert set(made.values) == set(COLUMNS)
     names = ("folder", "changed", "id", "started", "client", "session", "code")
     assert {name: made.values[name] for name in names} == {
-        "folder": "day/folder", "changed": 7, "id": turn_id("a"), "started": "2026-02-02T02:40:00.250+00:00",
+        "folder": "day/folder", "changed": 7, "id": turn_id("a"), "started": "2026-02-02T02:40:00.250Z",
         "client": "codex", "session": "s1", "code": "upstream_status",
     }  # fmt: skip
     assert made.values["google"] == "429 RESOURCE_EXHAUSTED"

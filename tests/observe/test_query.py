@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerogravity.errors import FaultError
-from zerogravity.observe.query import FIELDS, MAX_LENGTH, Query, Term, matches, parse
+from zerogravity.observe.query import FIELDS, MAX_LENGTH, Query, Term, parse
 
 NOW = datetime(2026, 11, 29, 15, 30).timestamp()
 
@@ -73,38 +73,7 @@ def test_what_cannot_be_read_is_named(source, told):
     assert told in fault.message
 
 
-ROW = {
-    "id": "turn_abc123", "created": NOW - 60, "surface": "chat", "model": "gpt-5", "target": "gemini-3.1-pro",
-    "client": "codex", "session": "f00d", "conversation": "conv-7", "run": "r1", "question": "Capital of France?",
-    "code": "upstream_status", "google": "429 RESOURCE_EXHAUSTED", "failed": True, "tools": ["shell", "apply_patch"],
-    "note": "look here", "star": True,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("source", "found"),
-    [
-        ("", True), ("france", True), ("FRANCE", True), ("spain", False), ("-spain", True), ("-france", False),
-        ("look", True), ("apply", True), ("codex", True), ("gemini", False), ("code:upstream_status", True),
-        ("code:429", True),
-        ("code:resource_exhausted", True), ("code:42", False), ("model:GPT", True), ("model:3.1", True),
-        ("client:code", True),
-        ("client:claude", False), ("tool:patch", True), ("tool:read", False), ("surface:chat", True),
-        ("surface:ch", False),
-        ("session:f0", True), ("session:0d", False), ("conversation:conv", True), ("run:r1", True), ("run:x", False),
-        ("id:abc", True), ("id:turn_abc", True), ("id:bc", False), ("since:2m", True), ("since:30s", False),
-        ("before:30s", True), ("before:2m", False), ("is:error", True), ("-is:error", False), ("is:star", True),
-        ("france code:429 -model:claude", True), ("france code:ok", False),
-    ],
-)  # fmt: skip
-def test_rows_are_found(source, found):
-    assert matches(parse(source, NOW), ROW) is found
-
-
-def test_a_row_that_lacks_members_is_no_trouble():
-    for field in FIELDS:
-        value = {"is": "error", "since": "2h", "before": "2h"}.get(field, "x")
-        assert matches(parse(f"{field}:{value}", NOW), {}) is (field == "before")
+def test_words_are_what_the_texts_hold():
     assert parse("a -b code:c", NOW).words == ["a"]
 
 
@@ -121,4 +90,3 @@ def test_any_text_is_read_or_refused(source):
         assert refused.fault.status == 400
         return
     assert isinstance(found, Query)
-    assert matches(found, ROW) in (True, False)

@@ -57,8 +57,8 @@ def test_what_is_drawn_is_never_markup_and_has_no_control_characters() -> None:
                      usage={"prompt": 2_000_000, "candidates": 5}, total_ms=90_000.0, failed=True))  # fmt: skip
     assert "[red]x\\x1b[31m" in printed(tree(rows))
     assert "shell×2 read" in printed(tree(rows))
-    assert "2.0M → 5" in printed(tree(rows))
-    assert "$0.5000" in printed(tree(rows))
+    assert "2.0M→5" in printed(tree(rows))
+    assert "$0.50" in printed(tree(rows))
     partial = [*rows, *timed(row("turn_2"))]
-    assert ">$0.5000" in printed(table([session_summary.of(partial)]))
+    assert ">$0.50" in printed(table([session_summary.of(partial)]))
     assert "1 error" in printed(tree(partial))

@@ -20,6 +20,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.errors import Fault, Origin, Termination, upstream
 from zerogravity.observe import prices, turn_lines
+from zerogravity.wire import narrow
 
 KEY = "AIza" + "S" * 35
 QUOTA = Failed(upstream(429, "quota", "slow\ndown", rpc_status="RESOURCE_EXHAUSTED", upstream_status=429))
@@ -48,7 +49,7 @@ def ended(clock, make_turn):
 
 
 def words(channel):
-    return " ".join(part for part, _ in turn_lines.line(channel))
+    return " ".join(part for part, _ in turn_lines.described(channel)[0])
 
 
 def fault(code, message="no", **more):
@@ -106,42 +107,26 @@ def test_lines(ended, events, more, shown):
     ],
 )
 def test_how_it_ended_has_a_colour(ended, terminal, style):
-    assert turn_lines.line(ended(TextDelta("x"), terminal=terminal))[2][1] == style
+    assert turn_lines.described(ended(TextDelta("x"), terminal=terminal))[0][2][1] == style
 
 
 def test_secrets_and_what_a_terminal_would_obey_are_never_shown(ended):
     evil = f"{KEY}\x1b[2Jx\u202e"
     terminal = fault(Termination.MATCH_TIMEOUT, evil)
     channel = ended(*calls(evil), client=evil, model=evil, terminal=terminal, conversation=KEY)
-    assert KEY not in words(channel) + str(turn_lines.members(channel))
+    assert KEY not in words(channel) + str(turn_lines.described(channel)[1])
     assert words(channel).isprintable()
 
 
 def test_members_are_those_of_a_row_and_nothing_that_was_said(ended):
     asked = {"contents": [{"role": "user", "parts": [{"text": "a secret wish"}]}]}
     channel = ended(TextDelta("an answer"), Usage(prompt=1000), client="codex", google_request=asked)
-    made = turn_lines.members(channel)
+    _, made = turn_lines.described(channel)
     assert made["started"] == "2026-02-02T02:40:00.250Z"
     assert (made["client"], made["code"], made["total_ms"], made["failure"]) == ("codex", "ok", 1200, None)
-    assert (made["usage"]["prompt"], made["price"]) == (1000, pytest.approx(0.0005))
+    assert (narrow.members(made["usage"])["prompt"], made["price"]) == (1000, pytest.approx(0.0005))
     assert "wish" not in str(made)
     assert "answer" not in str(made)
-
-
-@pytest.mark.parametrize(
-    ("number", "shown"),
-    [(0, "0"), (999, "999"), (1000, "1.0k"), (8812, "8.8k"), (120_000, "120k"), (999_600, "1.0M"), (1_250_000, "1.2M")],
-)
-def test_short_numbers(number, shown):
-    assert turn_lines.short(number) == shown
-
-
-@pytest.mark.parametrize(
-    ("usd", "shown"),
-    [(0.00001, "<$0.0001"), (0.00312, "$0.0031"), (0.5, "$0.50"), (1.2, "$1.20"), (123.456, "$123.46")],
-)
-def test_dollars(usd, shown):
-    assert turn_lines.dollars(usd) == shown
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])

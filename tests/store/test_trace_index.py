@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from tests.observe import queries
 from zerogravity.observe.query import Query, parse
 from zerogravity.store.trace_index import ASIDE, COLUMNS, FILE, Entry, TraceIndex
 
@@ -55,6 +58,18 @@ def test_turns_are_put_replaced_and_removed(index) -> None:
     assert list(index.texts(["b", "a"])) == [[("text", "other words")], []]
     index.clear()
     assert (folders(index), index.known()) == ("", {})
+
+
+@pytest.mark.parametrize(("query", "found"), queries.FOUND)
+def test_what_a_query_finds(query, found) -> None:
+    now = datetime(2026, 11, 29, 15, 30).timestamp()
+    row = queries.row(now)
+    held = {name: value for name, value in row.items() if name in COLUMNS}
+    held |= {"tools": json.dumps(row["tools"]), "failed": 1, "star": 1, "folder": "a", "changed": 1}
+    texts = {"request": row["question"], "call": "shell({})\napply_patch({})", "note": row["note"]}
+    index = TraceIndex(None)
+    index.put([Entry({**entry("a").values, **held}, {name: str(text) for name, text in texts.items()})])
+    assert bool(index.turns(parse(query, now))) is found
 
 
 def test_a_batch_is_put_as_a_whole_or_not_at_all(index) -> None:

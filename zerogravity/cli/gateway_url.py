@@ -23,6 +23,26 @@ class Asked(NamedTuple):
     config: Config
 
 
+class Inspected(NamedTuple):
+    url: str
+    token: str
+    config: Config
+
+
+def inspected(url: str | None, config_file: str | None) -> Inspected:
+    """The gateway whose inspector is asked, on this machine or the configured one. Raises BadParameter, and OSError
+    where there is no inspector."""
+    from zerogravity.observe.inspector.token import token_of
+
+    there = asked(url, config_file)
+    if url is not None and not is_loopback(urlsplit(url).hostname):
+        raise click.BadParameter("the inspector's token goes to no other machine", param_hint="'--url'")
+    token = token_of(there.config)
+    if token is None:
+        raise OSError("the inspector is off (inspector = false), or beyond loopback and without an inspector_token")
+    return Inspected(there.url, token, there.config)
+
+
 def asked(url: str | None, config_file: str | None) -> Asked:
     """The gateway at ``url``, or the configured one. Raises BadParameter."""
     from zerogravity import config as configuration

@@ -23,7 +23,7 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     from rich.text import Text
 
     from zerogravity.observe import offered
-    from zerogravity.observe.turn_lines import short
+    from zerogravity.observe.figures import short
     from zerogravity.surfaces.common.models import ALIASES
 
     there = asked(url, config_file)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
+from zerogravity.cli.gateway_url import gateway_url, inspected
 from zerogravity.cli.output import config_file
-from zerogravity.hosts import is_loopback
 
 if TYPE_CHECKING:
     from zerogravity.config import Config
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @click.command("open")
 @click.argument("what", required=False, metavar="[TURN|SESSION]")
 @click.option("--print", "print_only", is_flag=True, help="Print the link instead. Whoever has it can read all turns.")
-@click.option("--url", help="URL of the gateway, on this machine [default: the configured one].")
+@gateway_url
 @config_file
 def open_page(what: str | None, print_only: bool, url: str | None, config_file: str | None) -> None:
     """Open the inspector of the running gateway in a browser, at a turn or a session.
@@ -28,17 +27,9 @@ def open_page(what: str | None, print_only: bool, url: str | None, config_file: 
     """
     import webbrowser
 
-    from zerogravity import config as configuration
     from zerogravity.observe.inspector import link
-    from zerogravity.observe.inspector.token import token_of
 
-    config = configuration.load({}, file=config_file).config
-    where = url.rstrip("/") if url else configuration.url_of(config.host, config.port)
-    if url and not is_loopback(urlsplit(url).hostname):
-        raise click.BadParameter("the inspector's token goes to no other machine.", param_hint="--url")
-    token = token_of(config)
-    if token is None:
-        raise OSError("the inspector is off, or beyond loopback and without an inspector_token")
+    where, token, config = inspected(url, config_file)
     place = _place(config, what) if what else ""
     asyncio.run(link.check(where, token))
     if print_only:

@@ -120,13 +120,17 @@ def _default(models: list[str]) -> str:
 
 
 async def _inspector(config: Config, gateway: Gateway) -> str:
+    from zerogravity.observe.inspector import link
     from zerogravity.observe.inspector.token import token_of
 
     token = token_of(config)
-    link = f"{gateway.url}/inspector?token={token}"
-    if token is not None and await gateway.opens(link):
-        return f"inspector: {link}"
-    return "its inspector is off, or has another token: see what it printed at its start"
+    if token is None:
+        return "the inspector is off"
+    try:
+        await link.check(gateway.url, token)
+    except OSError:
+        return "its inspector is off, or has another token: see what it printed at its start"
+    return f"inspector: {link.of(gateway.url, token)}"
 
 
 async def _used(gateway: Gateway, run_id: str) -> str:
@@ -146,6 +150,7 @@ async def _used(gateway: Gateway, run_id: str) -> str:
 
 def summed(totals: Json) -> str:
     """One line. ``totals``: as ``GET /run/{id}`` tells them."""
+    from zerogravity.observe.figures import dollars
     from zerogravity.wire.narrow import count, members, number
 
     turns, failed, cancelled, running, unpriced = (
@@ -156,7 +161,7 @@ def summed(totals: Json) -> str:
     usage = {name: count(value) for name, value in members(totals.get("usage")).items()}
     tokens = f"{usage.get('prompt', 0):,} tokens in ({usage.get('cached', 0):,} cached), "
     tokens += f"{usage.get('candidates', 0) + usage.get('thoughts', 0):,} out"
-    price = f"${number(totals.get('price')) or 0:.4f}"
+    price = dollars(number(totals.get("price")) or 0)
     if unpriced:
         price = "price not known" if unpriced >= turns - running else f"{price} without {_many(unpriced, 'turn')}"
     ends = [f"{number} {word}" for number, word in ((failed, "failed"), (cancelled, "cancelled"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zerogravity.cli.gateway_url import asked, gateway_url
+from zerogravity.cli.gateway_url import gateway_url, inspected
 from zerogravity.cli.output import as_json, config_file, console, print_json
 
 if TYPE_CHECKING:
@@ -30,14 +30,10 @@ def top(url: str | None, once: bool, config_file: str | None, as_json: bool) -> 
     Ends with q or Ctrl-C. Needs the inspector, whose token is taken from the data folder.
     Example: zerogravity top --once
     """
-    from zerogravity.observe.inspector.token import token_of
     from zerogravity.observe.top import Board, render
 
-    there = asked(url, config_file)
-    token = token_of(there.config)
-    if token is None:
-        raise click.ClickException("top reads the inspector, which is switched off: set inspector = true")
-    board = Board(there.url)
+    where, token, _ = inspected(url, config_file)
+    board = Board(where)
     if not (once or as_json) and sys.stdout.isatty():
         asyncio.run(_watch(board, token))
         return

@@ -24,6 +24,7 @@ def note(root: Path, reference: str, words: str | None, star: bool | None, as_js
     Example: zerogravity trace note last "loops after the third call" --star
     """
     from zerogravity.observe import notes
+    from zerogravity.observe.printable import printable
 
     found = trace_reader.find(root, reference)
     noted = notes.read(found.folder)
@@ -36,4 +37,4 @@ def note(root: Path, reference: str, words: str | None, star: bool | None, as_js
     elif noted == notes.NOTHING:
         click.echo(f"{found.short} has neither note nor star", err=True)
     else:
-        click.echo(noted.line)
+        click.echo(printable(noted.line))

@@ -56,15 +56,6 @@ class Gateway:
             raise OSError(f"{self.url} does not tell what the run used ({status})")
         return body
 
-    async def opens(self, link: str) -> bool:
-        """Whether the inspector's link is the right one: its token may be another user's, or set by a flag."""
-        async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-            try:
-                async with session.get(link, allow_redirects=False) as answer:
-                    return answer.status == 303
-            except SILENT:
-                return False
-
     async def _asked(self, path: str) -> tuple[int, Json]:
         try:
             return await self._get(path, {"Authorization": f"Bearer {self.key}"} if self.key else {})

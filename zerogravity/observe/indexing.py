@@ -22,12 +22,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.observe import summary, tool_results, trace_folders, trace_reader
+from zerogravity.observe import moments, summary, tool_results, trace_folders, trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
@@ -49,8 +48,7 @@ def entry(trace: Trace, folder: str, changed: int) -> Entry:
     this raises OSError only."""
     info = trace.info
     created = trace_folders.started(trace.folder) or _finite(info.get("created"))
-    row = {
-        **summary.stored_row(info), "created": created, "google": trace.google}  # fmt: skip
+    row = {**summary.stored_row(info), "created": created, "google": trace.google}
     usage = members(info.get("usage"))
     names = ("client", "session", "previous", "branch", "run", "conversation", "surface", "model", "target", "question")
     values = {
@@ -114,7 +112,7 @@ def _finite(value: object) -> float:
 
 def _iso(seconds: float) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+        return moments.utc(seconds)
     except (ValueError, OverflowError, OSError):
         return ""
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Literal, Protocol
 
 from zerogravity.observe import moments
+from zerogravity.observe.printable import printable
 from zerogravity.wire import jsonio
 from zerogravity.worker import BackgroundWorker
 
@@ -91,7 +92,7 @@ class LogOutput(logging.Handler):
 
 def as_text(record: logging.LogRecord, colour: bool) -> str:
     level = "red" if record.levelno >= logging.ERROR else "yellow" if record.levelno >= logging.WARNING else ""
-    parts: list[tuple[str, str]] = getattr(record, "parts", None) or [(_printable(_message(record)), level)]
+    parts: list[tuple[str, str]] = getattr(record, "parts", None) or [(printable(_message(record)), level)]
     time = styled(moments.local(record.created, "%H:%M:%S"), "dim", colour)
     return " ".join([time, *(styled(words, style, colour) for words, style in parts)])
 
@@ -111,8 +112,3 @@ def as_json(record: logging.LogRecord) -> str:
 def _message(record: logging.LogRecord) -> str:
     trace = f"\n{_formatter.formatException(record.exc_info)}" if record.exc_info else ""
     return record.getMessage() + trace
-
-
-def _printable(text: str) -> str:
-    """Nothing that a terminal would obey, but for new lines."""
-    return "".join(one if one.isprintable() or one in "\n\t" else f"\\x{ord(one):02x}" for one in text)

@@ -1,5 +1,5 @@
 """The search language of the inspector's box and of the ``trace`` commands: text → ``Query``. Knows no files; what a
-query finds on disk is ``store.trace_index``'s.
+query finds on disk is ``store.trace_index``'s, and ``inspector/static/query.js`` reads it for the rows in a page.
 
 | term                                          | finds turns                                                         |
 |-----------------------------------------------|---------------------------------------------------------------------|
@@ -21,14 +21,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.wire.narrow import Json, items, number, text
 
 WORD = "text"  # the field of a bare word
 CONTAINS = {"model": ("model", "target"), "client": ("client",)}  # field → the members of a row
 BEGINS = ("session", "conversation", "run", "id")
 STATES = {"error": "failed", "star": "star"}
 FIELDS = ("code", *CONTAINS, "tool", "surface", *BEGINS, "since", "before", "is")
-SEEN = ("question", "note", "model", "client")  # of a row: where a word is looked for without the turn's texts
 MAX_LENGTH, MAX_TERMS = 4000, 50
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 TIMES = "such as 2h, 3d, today, yesterday, 2026-11-28 or 2026-11-28T14:30"
@@ -101,41 +99,6 @@ def moment(value: str, now: float, field: str) -> float:
         return (named.get(value.lower()) or datetime.fromisoformat(value.upper())).timestamp()
     except (ValueError, OverflowError, OSError):
         raise _refused(f"{field}:{value} is no time; write one {TIMES}") from None
-
-
-def matches(query: Query, row: Json) -> bool:
-    """Whether a row (``summary.row``) of a turn is found, as far as the row tells: it holds the beginning of the
-    question, not the texts."""
-    return all(_holds(term, row) != term.negated for term in query.terms)
-
-
-def _holds(term: Term, row: Json) -> bool:
-    field, value = term.field, term.value
-    match field:
-        case "text":
-            return any(value in text(row.get(name)).lower() for name in SEEN) or _called(row, value)
-        case "code":
-            return value in (text(row.get("code")).lower(), *text(row.get("google")).lower().split())
-        case "tool":
-            return _called(row, value)
-        case "surface":
-            return text(row.get("surface")).lower() == value
-        case "since":
-            return (number(row.get("created")) or 0.0) >= term.at
-        case "before":
-            return (number(row.get("created")) or 0.0) < term.at
-        case "is":
-            return bool(row.get(STATES[value]))
-        case "id":
-            return text(row.get("id")).removeprefix("turn_").startswith(value.removeprefix("turn_"))
-        case _ if field in BEGINS:
-            return text(row.get(field)).lower().startswith(value)
-        case _:
-            return any(value in text(row.get(name)).lower() for name in CONTAINS[field])
-
-
-def _called(row: Json, value: str) -> bool:
-    return any(value in text(name).lower() for name in items(row.get("tools")))
 
 
 def _refused(message: str) -> FaultError:

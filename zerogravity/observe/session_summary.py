@@ -28,7 +28,7 @@ def of(rows: Iterable[Json]) -> dict[str, object]:
         "client": _first(turns, "client"),
         "title": _first(main, "question"),
         "started": min((number(row.get("created")) or 0.0 for row in turns), default=0.0),
-        "ended": max((_ended(row) for row in turns), default=0.0),
+        "ended": max((ended(row) for row in turns), default=0.0),
         "turns": len(turns),
         "branches": len({branch for row in turns if (branch := row.get("branch"))}),
         "prompt": sum(count(usage.get("prompt")) for usage in used),
@@ -47,5 +47,6 @@ def _first(rows: Iterable[Json], name: str) -> str:
     return next((found for row in rows if (found := text(row.get(name)))), "")
 
 
-def _ended(row: Json) -> float:
+def ended(row: Json) -> float:
+    """When its turn ended, or until when it is known to have run, in wall-clock seconds."""
     return (number(row.get("created")) or 0.0) + (number(row.get("total_ms")) or 0.0) / 1000

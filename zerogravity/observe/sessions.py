@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
@@ -181,9 +182,10 @@ class Sessions:
             return self.known(turn.id)
         marks, agent = lineage.of(turn, self._key), _short(turn.agent)
         with self._changed:
-            placed, heir = self._placed(turn, marks, agent)
-            self._add(_Known(turn.id, placed, marks.scope, marks.whole, None, marks.tools, agent, heir))
-            self._changed.notify_all()
+            if turn.id not in self._turns:  # else another thread was faster
+                placed, heir = self._placed(turn, marks, agent)
+                self._add(_Known(turn.id, placed, marks.scope, marks.whole, None, marks.tools, agent, heir))
+                self._changed.notify_all()
         return self.known(turn.id)
 
     def end(self, channel: CascadeChannel) -> None:
@@ -359,5 +361,6 @@ def _remembered(past: Past) -> _Known | None:
 
 
 def _run_each(jobs: Iterable[Callable[[], object]]) -> None:
+    """One that fails, as reading the past may, takes no other with it."""
     for job in jobs:
-        job()
+        run_guarded(job)

@@ -5,7 +5,6 @@ control characters never reach the terminal.
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
@@ -14,7 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import digest, moments, notes, trace_folders
+from zerogravity.observe import digest, figures, moments, notes, trace_folders
+from zerogravity.observe.printable import printable
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -45,12 +45,11 @@ COMPARED = (
     "latency_ms.first_byte", "latency_ms.first_text", "latency_ms.total", "usage.prompt", "usage.cached",
     "usage.candidates", "usage.thoughts", "counts.records", "code", "model", "surface",
 )  # fmt: skip
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(value: object, style: str = "") -> Text:
     """Literal text; control characters become visible."""
-    return Text(_CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", str(value)), style=style)
+    return Text(printable(str(value)), style=style)
 
 
 def one_line(value: object) -> Text:
@@ -262,6 +261,4 @@ def _round(value: object) -> str:
 
 
 def _ms(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
+    return "–" if value is None else figures.duration(value / 1000)

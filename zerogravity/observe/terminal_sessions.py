@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import moments, session_summary, trace_folders
+from zerogravity.observe import figures, moments, session_summary, trace_folders
 from zerogravity.observe.terminal import one_line, plain
 from zerogravity.wire.narrow import Json, count, members, number, text, texts
 
@@ -50,7 +50,7 @@ def tree(rows: Sequence[Json]) -> RenderableType:
             plain(moments.local(number(row.get("created")) or 0, "%H:%M:%S")),
             plain(trace_folders.short(text(row.get("id")))),
             one_line(bent + (text(row.get("label")) or text(row.get("question")))),
-            one_line(_counted(texts(row.get("tools")))),
+            one_line(" ".join(figures.counted(texts(row.get("tools"))))),
             plain(text(row.get("code")) or text(row.get("state")), "red" if row.get("failed") else "green"),
             plain(_tokens(told)), plain(_price(told)), plain(_time(told)),
         )  # fmt: skip
@@ -107,28 +107,15 @@ def _table(*names: str) -> Table:
     return made
 
 
-def _counted(names: Sequence[str]) -> str:
-    """``shell×2 read``."""
-    times = {name: names.count(name) for name in names}
-    return " ".join(name if many == 1 else f"{name}×{many}" for name, many in times.items())
-
-
 def _tokens(one: Json) -> str:
-    """``8.8k (40%) → 47``: those of the requests, the share that was cached, those of the answers."""
-    prompt, cached = count(one.get("prompt")), count(one.get("cached"))
-    share = f" ({100 * cached // prompt}%)" if prompt and cached else ""
-    return f"{_short(prompt)}{share} → {_short(count(one.get('out')) + count(one.get('thoughts')))}"
-
-
-def _short(tokens: int) -> str:
-    return str(tokens) if tokens < 1000 else f"{tokens / 1000:.1f}k" if tokens < 1_000_000 else f"{tokens / 1e6:.1f}M"
+    prompt, cached, *made = (count(one.get(name)) for name in ("prompt", "cached", "out", "thoughts"))
+    return figures.tokens(prompt, cached, sum(made))
 
 
 def _price(one: Json) -> str:
     price = number(one.get("price"))
-    return "" if price is None else f"{'>' if one.get('price_partial') else ''}${price:.4f}"
+    return "" if price is None else f"{'>' if one.get('price_partial') else ''}{figures.dollars(price)}"
 
 
 def _time(one: Json) -> str:
-    seconds = (number(one.get("ms")) or 0.0) / 1000
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
+    return figures.duration((number(one.get("ms")) or 0.0) / 1000)

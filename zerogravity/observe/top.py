@@ -13,7 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import moments
-from zerogravity.observe.turn_lines import dollars, duration, short
+from zerogravity.observe.figures import dollars, duration, short
+from zerogravity.observe.printable import on_one_line
+from zerogravity.observe.session_summary import ended
+from zerogravity.observe.turn_lines import outcome
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
 
@@ -53,7 +56,7 @@ class Board:
     @property
     def last(self) -> list[Json]:
         """The newest that are over, newest first."""
-        return sorted(self._over, key=_ended, reverse=True)[:LAST]
+        return sorted(self._over, key=ended, reverse=True)[:LAST]
 
     @property
     def _over(self) -> list[Json]:
@@ -63,7 +66,7 @@ class Board:
         """Of the turns that have ended within a minute; ``now``: wall-clock seconds."""
         return sum(
             count(members(row.get("usage")).get(name))
-            for row in self._over if now - _ended(row) <= MINUTE
+            for row in self._over if now - ended(row) <= MINUTE
             for name in ("prompt", "candidates", "thoughts")
         )  # fmt: skip
 
@@ -77,10 +80,6 @@ class Board:
             "tokens_per_minute": self.tokens_per_minute(now), "broken": self.broken(), "running": self.running,
             "last": self.last,
         }  # fmt: skip
-
-
-def _ended(row: Json) -> float:
-    return (number(row.get("created")) or 0) + (number(row.get("total_ms")) or 0) / 1000
 
 
 def _later(row: Json, seconds: float) -> Json:
@@ -128,7 +127,7 @@ def render(board: Board, now: float, *, width: int = 160) -> RenderableType:
     parts: list[RenderableType] = [head]
     for check in board.broken():
         fix = f" → {text(check.get('fix'))}" if check.get("fix") else ""
-        parts.append(Text(f"{text(check.get('name'))}: {text(check.get('text'))}{fix}", style="red"))
+        parts.append(_plain(f"{text(check.get('name'))}: {text(check.get('text'))}{fix}", "red"))
     rows = [*board.running, *board.last]
     if not rows:
         parts.append(Text("no turns yet; start an agent with: zerogravity run -- codex", style="dim"))
@@ -161,14 +160,8 @@ def _cells(row: Json) -> list[Text]:
 def _state(row: Json) -> Text:
     if not row.get("closed"):
         return _plain(f"{text(row.get('state'))} {duration((number(row.get('state_ms')) or 0) / 1000)}", "cyan")
-    code = text(row.get("code"))
-    if code in ("client_gone", "cancelled", "shutdown"):
-        return _plain(code, "dim")
-    if row.get("failed"):
-        return _plain(text(row.get("google")) or code, "red")
-    return _plain(code, "yellow" if code in ("length", "filtered") else "green")
+    return Text(*outcome(row))
 
 
 def _plain(words: str, style: str = "") -> Text:
-    """Nothing that a terminal would obey."""
-    return Text("".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in words), style=style)
+    return Text(on_one_line(words), style=style)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
+from tests.observe import queries
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import Looked
 from zerogravity.core.channel import CascadeChannel
@@ -256,6 +258,20 @@ async def test_figures_of_a_session_follow_its_turns(page):
 
 
 # -- search --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_page_reads_queries_as_the_index_does(page):
+    await page.open()
+    asking = """
+      const [row, sources] = arguments, { parse } = await import(`${location.origin}/inspector/query.js`);
+      return sources.map((source) => parse(source)).map(({ matches, problem }) => problem || matches(row));
+    """
+    sources = [*(source for source, _ in queries.FOUND), *queries.REFUSED]
+    asked = f"return (async function () {{ {asking} }})(...arguments)"
+    told = await page.browser.run(asked, queries.row(time.time()), sources)
+    read = dict(zip(sources, told, strict=True))
+    assert {source: read[source] for source, _ in queries.FOUND} == dict(queries.FOUND)
+    assert all(isinstance(read[source], str) for source in queries.REFUSED), read
 
 
 async def test_a_search_shows_the_page_s_rows_at_once_and_then_what_is_on_disk(page):

@@ -89,7 +89,8 @@ async def test_live_ends_when_the_page_goes(live, caplog):
 
 @pytest.fixture
 def turns(scene, clock, sessions):
-    return LiveTurns(scene.store, REGISTRY, sessions, clock, place=True)
+    scene.store.on_open.append(lambda channel: sessions.place(channel.turn))
+    return LiveTurns(scene.store, REGISTRY, sessions, clock)
 
 
 async def test_a_feed_tells_each_change_once(turns, scene, sessions):

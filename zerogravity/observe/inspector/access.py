@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +13,7 @@ from zerogravity.observe.inspector.answers import BadRequest, plain, to_page
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAGE = "/inspector/"
+TICKET_S = 120
 KEPT_S = 30 * 86400  # for how long a browser that does not come by keeps the cookie
 CLOSED = (
     "This browser has no key to the inspector. Run `zerogravity open`, or open the link that zerogravity printed when "
@@ -20,8 +22,13 @@ CLOSED = (
 
 
 def ticket(token: str, wall: float) -> str:
-    """What opens the inspector instead of the token in the minute of ``wall`` (wall-clock seconds) and the next one."""
-    return hmac.new(token.encode(), b"inspector, minute %d" % (wall // 60), "sha256").hexdigest()
+    """What opens the inspector once instead of the token, for TICKET_S from ``wall`` (wall-clock seconds) on: it may be
+    seen on the command line of a browser, where it soon is of no more use."""
+    return _sealed(token, f"{wall:.0f}-{secrets.token_hex(8)}")
+
+
+def _sealed(token: str, name: str) -> str:
+    return f"{name}-{hmac.new(token.encode(), f'inspector {name}'.encode(), 'sha256').hexdigest()}"
 
 
 class Access:
@@ -32,6 +39,7 @@ class Access:
             raise ValueError("the inspector needs a token")
         self._token = token
         self._wall = wall
+        self._used: dict[str, float] = {}  # tickets of the last TICKET_S, and when they were made
 
     def guarded(self, handler: Handler) -> Handler:
         """``handler`` for those who may; ``?token=`` or ``?ticket=`` sets the cookie and leaves the address."""
@@ -59,8 +67,16 @@ class Access:
         return _same(given, self._token)
 
     def _is_ticket(self, given: str) -> bool:
-        now = self._wall()
-        return _same(given, ticket(self._token, now)) | _same(given, ticket(self._token, now - 60))
+        """Whether it opens the inspector; from now on it does not."""
+        name = given.rpartition("-")[0]
+        if not _same(given, _sealed(self._token, name)):
+            return False
+        made, now = float(name.partition("-")[0]), self._wall()
+        self._used = {ticket: at for ticket, at in self._used.items() if abs(now - at) <= TICKET_S}
+        if abs(now - made) > TICKET_S or given in self._used:
+            return False
+        self._used[given] = made
+        return True
 
 
 def _same(given: str, expected: str) -> bool:

@@ -53,7 +53,7 @@ class Inspector:
         secret: bytes,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, object]],
-        sessions: Sessions | None = None,
+        sessions: Sessions,
         history: History | None = None,
         cancel: Callable[[str], bool] = lambda turn_id: False,
         view_bytes: int = MAX_BYTES,
@@ -61,8 +61,7 @@ class Inspector:
         self.access = Access(token)
         self._surfaces = surfaces
         self._health = health
-        sessions = sessions or Sessions()
-        self._turns = LiveTurns(store, surfaces, sessions, clock, place=history is None)
+        self._turns = LiveTurns(store, surfaces, sessions, clock)
         self._older = Older(history)
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes, sessions)
         self._actions = Actions(self._turns, self.replicas, surfaces, history, cancel)

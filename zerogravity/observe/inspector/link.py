@@ -12,8 +12,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=5)
 
 
 def of(url: str, token: str, place: str = "", *, brief: bool = False) -> str:
-    """``place``: what is shown there, e.g. ``turn_…`` or ``session/…``. ``brief``: without the token, for at most two
-    minutes: other users of this machine may read the command line with which a browser starts."""
+    """``place``: what is shown there, e.g. ``turn_…`` or ``session/…``. ``brief``: without the token, to be used
+    once: other users of this machine may read the command line with which a browser starts."""
     key = f"ticket={ticket(token, time.time())}" if brief else f"token={token}"
     return f"{url}/inspector?{key}{'#' if place else ''}{place}"
 

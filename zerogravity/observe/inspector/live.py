@@ -24,16 +24,13 @@ Mark = tuple[int, str, bool]  # records, state, whether its session is known: wh
 
 
 class LiveTurns:
-    """``clock``: monotonic ns. ``place``: nobody else places turns in sessions, so this does."""
+    """``clock``: monotonic ns. ``sessions``: where the turns of ``store`` are placed."""
 
-    def __init__(
-        self, store: MitmStore, surfaces: Surfaces, sessions: Sessions, clock: Callable[[], int], *, place: bool = False
-    ) -> None:
+    def __init__(self, store: MitmStore, surfaces: Surfaces, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._store = store
         self._surfaces = surfaces
         self._sessions = sessions
         self._clock = clock
-        self._place = place
         self._answered = Answered()
         self._known: dict[str, None] = {}
         self._moving: dict[str, Mark | None] = {}  # turns whose rows may still change
@@ -118,8 +115,6 @@ class LiveTurns:
             for feed in self._feeds:
                 feed.leave(turn_id)
         new = [channel for turn_id, channel in present.items() if turn_id not in self._known]
-        if self._place and new:
-            await asyncio.to_thread(lambda: [self._sessions.place(channel.turn) for channel in new])
         for number, channel in enumerate(new, 1):
             self._known[channel.id] = self._moving[channel.id] = None
             self._answered.add(channel.turn)

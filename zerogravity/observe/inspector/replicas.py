@@ -74,7 +74,7 @@ class Replicas:
         if channel.id not in self._kept:
             surface = self._surfaces.get(channel.turn.surface)
             request = partial(self._bodies.get, channel.id)
-            placed = partial(self._sessions.place, channel.turn)
+            placed = partial(self._sessions.of, channel)
             self._kept[channel.id] = channel, Replica(channel, channel.records, surface, self._secret, request, placed)
         self._kept.move_to_end(channel.id)
         return self._kept[channel.id][1]

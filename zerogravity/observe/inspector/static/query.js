@@ -19,9 +19,9 @@ export const FIELDS = {
   id: [(turn) => begins(turn.id), "id of a turn"],
   since: [(turn) => (value) => turn.created >= moment(value), "2h, 3d, today, 2026-11-28"],
   before: [(turn) => (value) => turn.created < moment(value), "2h, 3d, today, 2026-11-28"],
-  is: [(turn) => (value) => Boolean(value === "error" ? turn.failed : value === "star" && turn.star),
-    "error, star", () => ["error", "star"]],
+  is: [(turn) => (value) => Boolean(turn[STATES[value]]), "error, star", () => Object.keys(STATES)],
 };
+const STATES = { error: "failed", star: "star" };
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 const TERM = /(-?)(?:([A-Za-z_]+):(?![/\\:]))?(?:"([^"]*)"?|(\S*))/g;
 
@@ -31,7 +31,7 @@ function moment(text) {
   if (count) return Date.now() / 1000 - count * UNITS[unit];
   const today = new Date().setHours(0, 0, 0, 0) / 1000;
   if (text === "today" || text === "yesterday") return text === "today" ? today : today - UNITS.d;
-  return new Date(text.length === 10 ? `${text}T00:00` : text).getTime() / 1000;
+  return new Date(text.length === 10 ? `${text}T00:00` : text.toUpperCase()).getTime() / 1000;
 }
 
 const seen = (turn) => (turn.seen ??= [turn.label, turn.question, turn.code, turn.state, turn.surface, turn.client,
@@ -44,13 +44,17 @@ export function parse(text) {
   let problem = "";
   for (const [whole, minus, name, phrase, plain] of text.matchAll(TERM)) {
     if (!whole) continue;
-    const value = (phrase ?? plain).toLowerCase(), field = name?.toLowerCase();
+    const lone = whole === "-", field = name?.toLowerCase();  // a lone "-" is a word
+    const value = lone ? whole : (phrase ?? plain).toLowerCase(), wanted = lone || !minus;
     if (field && !Object.hasOwn(FIELDS, field)) problem ||= `there is no field ${name}:`;
     else if (!value) problem ||= field ? `${field}: needs a value` : "";
-    else if (field) terms.push((turn) => FIELDS[field][0](turn)(value) === !minus);
+    else if (field === "is" && !Object.hasOwn(STATES, value)) problem ||= `is:${value} means nothing; there are is:error and is:star`;
+    else if (["since", "before"].includes(field) && Number.isNaN(moment(value)))
+      problem ||= `${field}:${value} is no time; write one such as 2h, 3d, today or 2026-11-28`;
+    else if (field) terms.push((turn) => FIELDS[field][0](turn)(value) === wanted);
     else {
-      terms.push((turn) => seen(turn).includes(value) === !minus);
-      if (!minus) words.push(value);
+      terms.push((turn) => seen(turn).includes(value) === wanted);
+      if (wanted) words.push(value);
     }
   }
   return { matches: (turn) => terms.every((term) => term(turn)), words, problem, empty: !terms.length };
