@@ -21,6 +21,11 @@ def test_it_has_every_address_and_the_next_step(colour):
     assert ("\x1b[" in shown) is colour
 
 
+@pytest.mark.parametrize(("keyed", "shown"), [(False, "any key"), (True, "your key")])
+def test_it_says_whether_the_key_matters(keyed, shown):
+    assert f"OPENAI_BASE_URL; {shown}\n" in banner.text(URL, None, None, keyed=keyed)
+
+
 def test_it_fits_80_columns():
     assert max(map(len, banner.text(URL, None, Path("/var/traces")).splitlines())) <= 80, "but for the link"
 

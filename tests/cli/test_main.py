@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import subprocess
 import sys
@@ -175,6 +176,23 @@ def test_what_goes_wrong_is_one_line(
     monkeypatch.setattr(certs, "load", fails)
     result = run("certs", "show")
     assert (result.exit_code, result.stderr) == (code, said)
+
+
+@pytest.mark.parametrize(
+    "words", [("serve",), ("config", "codex"), ("setup", "vscode"), ("service", "install", "--print")]
+)
+def test_without_a_home_folder_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    """As where a container runs as a user that it does not know."""
+
+    def unknown(uid: int) -> object:
+        raise KeyError(uid)
+
+    for name in [name for name in os.environ if name.startswith(("XDG_", "ZEROGRAVITY_"))] + ["HOME"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    told = run(*words)
+    assert told.exit_code == 1
+    assert told.stderr == "zerogravity: this user has no home folder; set HOME to one that may be written to\n"
 
 
 def test_our_own_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -180,6 +180,20 @@ async def test_a_command_that_is_none_starts_no_gateway(tmp_path: Path, file: st
     assert (told.code, told.out, told.err) == (code, "", f"zerogravity: {said}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("#!/nobody/there\n", "./odd: No such file or directory"), ("echo no shebang\n", "./odd: Exec format error")],
+)
+async def test_a_file_that_cannot_be_executed_ends_as_in_a_shell(
+    stack: Stack, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "odd").write_text(text)
+    (tmp_path / "odd").chmod(0o700)
+    told = await ran(tmp_path, "--", "./odd", **settings(stack))
+    assert told.code == 126
+    assert told.err.endswith(f"zerogravity: {said}\n")
+
+
 async def test_a_stranger_at_the_address_is_no_gateway(tmp_path: Path) -> None:
     """It is not shown the key."""
     seen: list[str] = []

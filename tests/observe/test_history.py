@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,15 @@ def test_what_comes_changes_and_goes_is_noticed(three, tmp_path):
 def test_the_index_that_another_one_keeps_is_only_read(three, tmp_path):
     three.search()
     record(tmp_path, "d", at=180)
+    assert found(History(tmp_path, fresh=True).search()) == "cba"
+
+
+@pytest.mark.parametrize(
+    "spoil", [Path.unlink, lambda file: file.write_bytes(b""), lambda file: file.write_bytes(b"x" * 9000)]
+)
+def test_an_index_that_another_one_keeps_and_has_lost_is_made_again(three, tmp_path, spoil):
+    three.search()
+    spoil(tmp_path / FILE)
     assert found(History(tmp_path, fresh=True).search()) == "cba"
 
 

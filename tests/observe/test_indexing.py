@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,21 @@ def test_an_index_that_cannot_be_written_is_reported_and_caught_up_with(indexer,
     assert {Path(name).name for name in TraceIndex(root / FILE).known()} == {
         one.name, next(trace_folders.newest_first(root)).name,
     }  # fmt: skip
+
+
+def test_an_index_that_could_not_be_written_is_tried_again_without_a_turn(tmp_path, caplog, monkeypatch):
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.setattr(indexing, "RETRY_S", 0.01)
+    root, caught_up = tmp_path / "traces", threading.Event()
+    record(root, "a")
+    (root / FILE).mkdir()
+    indexer = Indexer(root, report=lambda reason: (root / FILE).rmdir() if reason else caught_up.set())
+    indexer.start()
+    try:
+        assert caught_up.wait(10)
+    finally:
+        indexer.close()
+    assert found(TraceIndex(root / FILE)) == "aaaaaaaa"
 
 
 def test_an_index_that_was_removed_is_made_again_with_the_next_turn(indexer, tmp_path):

@@ -24,12 +24,13 @@ def announcer(form: Form, *, quiet: bool) -> Callable[[Config, Gateway], None]:
 
     def started(config: Config, running: Gateway) -> None:
         if not quiet:
-            show(running.url, running.inspector_url, config.trace_path if config.trace else None, form)
+            traces = config.trace_path if config.trace else None
+            show(running.url, running.inspector_url, traces, form, keyed=bool(config.accepted_keys))
 
     return started
 
 
-def show(url: str, inspector_url: str | None, traces: Path | None, form: Form) -> None:
+def show(url: str, inspector_url: str | None, traces: Path | None, form: Form, *, keyed: bool = False) -> None:
     """On stderr; where the log is for machines, it says so itself. The inspector's link is never in the log: it has the
     token."""
     if form == "json":
@@ -37,11 +38,11 @@ def show(url: str, inspector_url: str | None, traces: Path | None, form: Form) -
         if inspector_url is not None:
             click.echo(f"inspector: {inspector_url}", err=True)
         return
-    click.echo(text(url, inspector_url, traces, colour=takes_colour(sys.stderr)), err=True)
+    click.echo(text(url, inspector_url, traces, keyed=keyed, colour=takes_colour(sys.stderr)), err=True)
 
 
-def text(url: str, inspector_url: str | None, traces: Path | None, *, colour: bool = False) -> str:
-    """``traces``: None: turns are not recorded."""
+def text(url: str, inspector_url: str | None, traces: Path | None, *, keyed: bool = False, colour: bool = False) -> str:
+    """``traces``: None: turns are not recorded. ``keyed``: agents must send a key."""
 
     width = len(f"{url}/v1")
 
@@ -53,7 +54,7 @@ def text(url: str, inspector_url: str | None, traces: Path | None, *, colour: bo
 
     lines = [
         f"{styled('zerogravity', 'bold', colour)} answers agents on {styled(url, 'cyan', colour)}",
-        row("OpenAI", f"{url}/v1", "OPENAI_BASE_URL; any key"),
+        row("OpenAI", f"{url}/v1", f"OPENAI_BASE_URL; {'your' if keyed else 'any'} key"),
         row("Anthropic", url, "ANTHROPIC_BASE_URL"),
         row("Gemini", url, "GOOGLE_GEMINI_BASE_URL"),
         row("traces", short(traces), style="")

@@ -6,6 +6,7 @@ works with when it runs, inside its functions.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -80,6 +81,11 @@ class Commands(click.Group):
         except FaultError as error:
             click.echo(f"zerogravity: {error.fault.full_message}", err=True)
             ctx.exit(2 if error.fault.origin is Origin.CLIENT else 1)
+        except RuntimeError:
+            if os.path.expanduser("~") != "~":  # noqa: PTH111 (Path's own raises)
+                raise
+            click.echo("zerogravity: this user has no home folder; set HOME to one that may be written to", err=True)
+            ctx.exit(1)
         except BrokenPipeError:  # click leaves quietly
             raise
         except OSError as error:

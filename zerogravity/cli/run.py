@@ -105,7 +105,11 @@ async def _program(
     name = f"{agent.name} ({chosen})" if agent.commands else Path(words[0]).name
     where = f"{gateway.url}{' (started for it)' if started else ''}"
     click.echo(f"zerogravity: {name} on {where}; {await _inspector(config, gateway)}", err=True)
-    code = await foreground.run((*words[:at], *arguments, *words[at:]), environment(os.environ, start))
+    try:
+        code = await foreground.run((*words[:at], *arguments, *words[at:]), environment(os.environ, start))
+    except OSError as error:
+        click.echo(f"zerogravity: {words[0]}: {error.strerror}", err=True)
+        return NOT_EXECUTABLE
     click.echo(f"zerogravity: {await _used(gateway, run_id)}", err=True)
     return code
 

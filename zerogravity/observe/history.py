@@ -37,7 +37,7 @@ class Hit(NamedTuple):
 class History:
     """``root``: the folder of the traces. Every method may take time; none belongs on the loop that captures.
 
-    ``fresh``   somebody else keeps the index up to date: it is read as it is.
+    ``fresh``   somebody else keeps the index up to date: it is read as it is, unless nothing is in it.
     ``remark``  gets what people should know: that there is no index, so that every search reads all folders.
 
     A query is in the language of ``observe.query``; each method that takes one raises FaultError 400 when it cannot be
@@ -116,10 +116,10 @@ class History:
         if next(trace_folders.newest_first(self.root), None) is not None:  # else a single trace, or copies of some
             index = TraceIndex(self.root / FILE)
             try:
-                if self._fresh:
-                    index.is_empty()
-                else:
+                if not self._fresh:
                     indexing.sync(self.root, index)
+                elif index.is_empty():  # it was lost, and nobody has noticed
+                    indexing.sync(self.root, index, indexing.rest)
                 return index
             except OSError as error:
                 self._remark(f"{error}; every folder is read instead")

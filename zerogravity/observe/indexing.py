@@ -38,6 +38,7 @@ BATCH = 20  # turns of a transaction
 PAUSE_S = 0.5  # a turn can be found that long after its end
 QUEUED = 10_000
 REST_S = 0.05  # after each batch: turns that run share the interpreter with it
+RETRY_S = 5.0  # after which an index that could not be written is tried again
 
 
 # -- a turn → its entry --------------------------------------------------------------------------------------------
@@ -143,6 +144,11 @@ def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = l
     return Synced(added, len(gone))
 
 
+def rest(done: int, total: int) -> None:
+    """The ``progress`` of a ``sync`` beside turns that run."""
+    time.sleep(REST_S)
+
+
 def update(root: Path, index: TraceIndex, folders: Iterable[Path]) -> None:
     """The same of these folders only. Raises OSError."""
     for some in batched(dict.fromkeys(folders), BATCH):
@@ -186,8 +192,9 @@ class Indexer:
         self._index = TraceIndex(root / FILE)
         self._behind = True  # the index may lack more than it is told of
         self.worker: BackgroundWorker[Path] = BackgroundWorker(
-            "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, report=report
-        )
+            "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, report=report,
+            every=lambda: RETRY_S if self.worker.degraded else None,
+        )  # fmt: skip
 
     def start(self) -> None:
         self.worker.start()
@@ -211,7 +218,7 @@ class Indexer:
         if self._behind or self._index.is_empty():
             self._behind = False
             try:
-                sync(self._root, self._index, lambda done, total: time.sleep(REST_S))
+                sync(self._root, self._index, rest)
             except OSError:
                 self._behind = True
                 raise
