@@ -224,6 +224,7 @@ LEFT_OUT: dict[str, str] = {
     "GEMINI_API_KEY=… zerogravity serve --ls runtime": RUNTIME,
     "zerogravity serve --ls runtime": RUNTIME,
     "uv tool install .": INSTALLS,
+    "uv tool install '.[runtime]'": INSTALLS,
     "pipx install .": INSTALLS,
     "pip install .": INSTALLS,
     "pip install -e '.[otel]'": INSTALLS,
