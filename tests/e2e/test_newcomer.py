@@ -96,6 +96,7 @@ LISTENS = r"answers agents on http://127\.0\.0\.1:\d+.*inspector: http"
 READY = r"server is ready|listening|ready|https?://127\.0\.0\.1:\d+"
 GATEWAY = "zerogravity serve --proxy-port {proxy}"
 LANGUAGE_SERVER = "zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:{proxy}"
+# What one command changes, no other sees: they come in any order.
 COPY = "cp -r {traces} copy-$$ && zerogravity trace --dir copy-$$"
 FIRST_DELTAS = "(?:first delta after.*){4}"
 
@@ -181,7 +182,7 @@ TYPED: dict[str, Typed] = {
         r"turn\.json", "zerogravity trace bundle {turn} -o $$.zip && python -m zipfile -l $$.zip"
     ),
     "zerogravity trace note ID TEXT --star": Typed(
-        "a note", 'zerogravity trace note {turn} "a note" --star && zerogravity trace note {turn}'
+        "a note", f'{COPY} note {{turn}} "a note" --star && zerogravity trace --dir copy-$$ note {{turn}}'
     ),
     "zerogravity trace tail": Typed("codex", stays=True, code=130),
     "zerogravity trace rm": Typed(
