@@ -179,6 +179,34 @@ def test_files_exist() -> None:
         assert list(ROOT.glob(span.split()[0].removeprefix("./"))), span
 
 
+def test_the_tree_names_every_package() -> None:
+    named = re.findall(r"^  (\w+(?:/|\.py)) ", section("Architecture"), re.M)
+    package = ROOT / "zerogravity"
+    folders = {f"{file.parent.name}/" for file in package.glob("*/__init__.py")}
+    assert folders - {"cli/"} == {name for name in named if name.endswith("/")}  # cli/ stands beside compose.py
+    assert [name for name in named if not (package / name).exists()] == []
+
+
+def test_where_something_is_to_be_added_the_names_exist() -> None:
+    cells = [cell for row in rows("Architecture") if len(row) == 3 for cell in row[1:]]
+    named = [found for cell in cells for found in re.findall(r"`(\w+)`[^`]* in `([\w/]+\.py)`", cell)]
+    assert len(named) >= 6
+    for name, file in named:
+        found = next(path for path in (ROOT / "zerogravity" / file, ROOT / file) if path.exists())
+        assert re.search(rf"\b{name}\b", found.read_text()), (name, file)
+
+
+def test_paragraphs_are_wrapped() -> None:
+    assert [line for line in PROSE.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_the_bounds_of_traces_are_the_defaults() -> None:
+    config = configuration.Config()
+    bounds = f"{config.trace_bytes // MIB} MiB and {config.trace_days:g} days at most"
+    assert config.trace
+    assert bounds in " ".join(TEXT.split())
+
+
 def test_keywords_of_the_stand_ins_are_known() -> None:
     named = re.findall(r"`sim:([\w-]+)`", TEXT)
     assert len(named) >= 8

@@ -34,7 +34,7 @@ def test_no_inspector_no_link():
     assert "inspector" not in banner.text(URL, None, None)
 
 
-@pytest.mark.parametrize(("traces", "shown"), [(None, "off; --trace"), (Path("/var/traces"), "/var/traces")])
+@pytest.mark.parametrize(("traces", "shown"), [(None, "traces     off"), (Path("/var/traces"), "/var/traces")])
 def test_where_traces_go(traces, shown):
     assert shown in banner.text(URL, None, traces)
 

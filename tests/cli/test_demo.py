@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("home")
         (["--port", "9"], {"port": 9}),
         (["--mode", "proxy", "--upstream", "http://u:1", "--api", "public"],
          {"mode": "proxy", "upstream": "http://u:1", "api": "public"}),
-        (["--trace", "there"], {"settings": {"trace": "true", "trace_dir": "there"}}),
+        (["--trace", "there"], {"settings": {"trace_dir": "there"}}),
         (["--real"], {"runtime": HARNESS}),
         (["--serve", "--real", "--mode", "proxy"],
          {"stays": True, "port": 8741, "mode": "proxy", "runtime": HARNESS}),

@@ -57,9 +57,7 @@ def text(url: str, inspector_url: str | None, traces: Path | None, *, keyed: boo
         row("OpenAI", f"{url}/v1", f"OPENAI_BASE_URL; {'your' if keyed else 'any'} key"),
         row("Anthropic", url, "ANTHROPIC_BASE_URL"),
         row("Gemini", url, "GOOGLE_GEMINI_BASE_URL"),
-        row("traces", short(traces), style="")
-        if traces is not None
-        else row("traces", "off; --trace writes them", style="dim"),
+        row("traces", short(traces), style="") if traces is not None else row("traces", "off", style="dim"),
         row("next", "zerogravity run -- codex", "or any other agent", style="bold"),
         row("", "zerogravity config codex", "its settings, to paste", style="bold"),
     ]

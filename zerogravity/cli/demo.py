@@ -25,7 +25,7 @@ from zerogravity.cli.output import run
               help="Whether that server expects the v1internal envelope.")  # fmt: skip
 @click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file that verifies an https upstream.")  # fmt: skip
-@click.option("--trace", type=click.Path(file_okay=False), help="Write traces of the turns to this folder.")
+@click.option("--trace", type=click.Path(file_okay=False), help="Keep the traces of the turns in this folder.")
 def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: Literal["reverse", "proxy"],
          api: Literal["auto", "v1internal", "public"], upstream_ca: Path | None,
          trace: str | None) -> None:  # fmt: skip
@@ -35,7 +35,7 @@ def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: L
 
     if real and api == "v1internal":
         raise click.UsageError("--real: the runtime calls the public API, not v1internal")
-    settings = {"trace": "true", "trace_dir": trace} if trace else {}
+    settings = {"trace_dir": trace} if trace else {}
     options = StackOptions(
         mode=mode,
         port=(8741 if stay else 0) if port is None else port,

@@ -93,12 +93,15 @@ async def serve(options: StackOptions) -> int:
 def with_lines(options: StackOptions) -> StackOptions:
     """The same path, whose lines for turns and whose warnings are printed."""
     colour = {"FORCE_COLOR": "1"} if takes_colour(sys.stdout) else {}
-    return replace(options, env={**options.env, "ZEROGRAVITY_LOG": "text", **colour}, heard=_pass_on)
+    told = ["answers agents on"]
+    if "trace_dir" not in options.settings:
+        told.append("each turn is kept in")  # a temporary folder, which goes with the demo
 
+    def pass_on(line: str) -> None:
+        if LINE.match(line) and not any(words in line for words in told):
+            print(line, flush=True)
 
-def _pass_on(line: str) -> None:
-    if LINE.match(line) and "answers agents on" not in line:
-        print(line, flush=True)
+    return replace(options, env={**options.env, "ZEROGRAVITY_LOG": "text", **colour}, heard=pass_on)
 
 
 def real_runtime() -> Path:
