@@ -145,7 +145,7 @@ class Soak:
         assert self.stack.ls is not None
         gauges = await crowd.at_rest(self.http, self.stack.url)
         await self.stack.ls.google.close()  # its idle connections are tasks of mitmproxy's; they come and go
-        await asyncio.sleep(2)  # closed connections leave the tables of both ends
+        await asyncio.sleep(4)  # closed connections leave the tables of both ends; the last turns are recorded
         told = await self._tell()
         return Seen(
             rss=process.memory_info().rss / (1 << 20),
