@@ -85,3 +85,24 @@ def test_a_bar_only_for_terminals_and_what_takes_time(monkeypatch, capsys, termi
     assert list(output.progress(iter("abc"), 3, "exporting")) == ["a", "b", "c"]
     assert bars == ([("exporting", 3)] if barred else [])
     assert capsys.readouterr().out == ""
+
+
+def test_work_that_says_how_far_it_is_has_a_bar_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[float, float | None]] = []
+
+    class Bar:
+        task_ids = (0,)
+
+        def update(self, _: int, *, completed: float, total: float | None) -> None:
+            told.append((completed, total))
+
+        def stop(self) -> None:
+            told.append((0, None))
+
+    monkeypatch.setattr(output, "SOON_S", 0)
+    monkeypatch.setattr(output, "_bar", lambda what, total: Bar())
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with output.counting("indexing") as count:
+        count(1, 2)
+        count(2, 2)
+    assert told == [(1, 2), (2, 2), (0, None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -100,3 +101,11 @@ def test_show_names_the_session_and_the_turn_before(made) -> None:
 def test_diff_compares_a_turn_with_the_one_that_it_goes_on_from(made) -> None:
     assert output(run(made, "diff", "b" * 8, "--json")) == output(run(made, "diff", "a" * 8, "b" * 8, "--json"))
     assert "goes on from no other turn" in run(made, "diff", "a" * 8).stderr
+
+
+def test_a_session_is_exported_whole_its_oldest_turn_first(made) -> None:
+    session = session_of(made)
+    lines = run(made, "export", session[:5], "--format", "jsonl").stdout.splitlines()
+    told = [json.loads(line) for line in lines]
+    assert [line["id"][5] for line in told if line["kind"] == "turn"] == ["a", "b", "c"]
+    assert run(made, "export", "sffffff", "--format", "jsonl").exit_code == 1

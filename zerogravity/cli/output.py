@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,17 +44,26 @@ def console() -> Console:
 def progress[T](things: Iterable[T], total: int | None, what: str) -> Iterator[T]:
     """The same things, with a bar on stderr from half a second on, where that is a terminal. ``total``: None: unknown;
     ``what``: what is being done, e.g. ``exporting``."""
-    if not sys.stderr.isatty():
-        yield from things
-        return
-    started, bar = time.monotonic(), None
-    try:
+    with counting(what) as told:
         for number, thing in enumerate(things, 1):
             yield thing
-            if bar is None and time.monotonic() - started >= SOON_S:
-                bar = _bar(what, total)
-            if bar is not None:
-                bar.update(bar.task_ids[0], completed=number)
+            told(number, total)
+
+
+@contextmanager
+def counting(what: str) -> Generator[Callable[[int, int | None], None]]:
+    """The same for work that says itself how far it is: (done, of how many)."""
+    started, bar, shown = time.monotonic(), None, sys.stderr.isatty()
+
+    def told(done: int, total: int | None) -> None:
+        nonlocal bar
+        if shown and bar is None and time.monotonic() - started >= SOON_S:
+            bar = _bar(what, total)
+        if bar is not None:
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+    try:
+        yield told
     finally:
         if bar is not None:
             bar.stop()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
+from zerogravity.cli.output import progress
 from zerogravity.cli.trace_root import pass_root
+from zerogravity.cli.trace_sessions import is_session, turns_of
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.trace_reader import Trace
@@ -28,7 +30,7 @@ output_option = click.option(
 @output_option
 @pass_root
 def export(root: Path, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
-    """Write turns to a file in another format.
+    """Write turns, or all turns of a session, to a file in another format.
 
     Example: zerogravity trace export last --format html -o turn.html
     """
@@ -57,13 +59,23 @@ def bundle(root: Path, references: tuple[str, ...], output: Path | None) -> None
 def _exported(form: str, turns: list[Trace]) -> bytes:
     from zerogravity.surfaces import REGISTRY
 
-    return EXPORTS[form].write(turns, REGISTRY)
+    return EXPORTS[form].write(_Watched(turns), REGISTRY)
+
+
+class _Watched(list[Trace]):
+    """Turns that are counted on the terminal while something goes through them."""
+
+    def __iter__(self) -> Iterator[Trace]:
+        return progress(super().__iter__(), len(self), "exporting")
 
 
 def _chosen(root: Path, references: Iterable[str], *, every: bool) -> list[Trace]:
     if every:
         return list(trace_reader.scan(root))[::-1]
-    return [trace_reader.find(root, reference) for reference in (references or ("last",))]
+    chosen: list[Trace] = []
+    for reference in references or ("last",):
+        chosen += turns_of(root, reference) if is_session(reference) else [trace_reader.find(root, reference)]
+    return chosen
 
 
 def _save(output: Path, data: bytes) -> None:

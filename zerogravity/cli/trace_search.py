@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zerogravity.cli.output import as_json, console, print_json
+from zerogravity.cli.output import as_json, console, counting, print_json, progress
 from zerogravity.cli.trace_root import QueryCommand, pass_history, query_argument, query_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def grep(history: History, pattern: str, query: tuple[str, ...], ignore_case: bo
 
 def _by_turn(history: History, wanted: re.Pattern[str], query: str, limit: int) -> dict[str, list[Hit]]:
     found: dict[str, list[Hit]] = {}
-    for hit in history.grep(wanted, query):
+    for hit in progress(history.grep(wanted, query), None, "searching"):
         if limit and hit.turn not in found and len(found) == limit:
             break
         found.setdefault(hit.turn, []).append(hit)
@@ -70,5 +70,6 @@ def index(history: History) -> None:
     It is kept up to date by itself; this is for one that is in doubt.
     """
     began = time.monotonic()
-    count = history.rebuild()
+    with counting("indexing") as told:
+        count = history.rebuild(told)
     click.echo(f"{count} turns in {time.monotonic() - began:.1f} s", err=True)

@@ -46,7 +46,8 @@ class Gateway:
         """Names of the models it offers. Raises OSError."""
         status, body = await self._asked("/v1/models")
         if status != 200:
-            raise OSError(f"{self.url} refuses: {text(members(body.get('error')).get('message')) or status}")
+            remedy = "; its key belongs into ZEROGRAVITY_KEY" if status == 401 else ""
+            raise OSError(f"{self.url} refuses: {text(members(body.get('error')).get('message')) or status}{remedy}")
         return [text(model.get("id")) for model in objects(body.get("data"))]
 
     async def totals(self, run: str) -> Json:

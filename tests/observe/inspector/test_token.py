@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,6 +17,13 @@ def test_it_is_made_once_and_kept_for_its_user_alone(tmp_path):
     assert len(made) >= 32
     assert kept(file) == made
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_gateways_that_start_at_once_have_the_same(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        for n in range(20):
+            assert len(set(pool.map(lambda _, n=n: kept(tmp_path / f"{n}" / FILE), range(8)))) == 1
+    assert [file.name for file in tmp_path.rglob("*.tmp")] == []
 
 
 @pytest.mark.parametrize("held", [b"", b"short\n", b"\xff" * 40])

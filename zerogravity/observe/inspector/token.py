@@ -30,15 +30,35 @@ def token_of(config: Config) -> str | None:
 def kept(file: Path) -> str:
     """The token in ``file`` (0600), which is made if it is not there; where it cannot be written, one for this run."""
     try:
-        found = file.read_text("ascii").strip() if file.exists() else ""
-        if len(found) >= SHORTEST:
-            return found
-        made = secrets.token_urlsafe(24)
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.touch(mode=0o600)
-        file.chmod(0o600)
-        file.write_text(made + "\n", "ascii")
+        return _read(file) or _made(file)
     except (OSError, ValueError) as error:
         logger.warning("%s cannot be used, so the inspector's link will change at a restart: %s", file, error)
         return secrets.token_urlsafe(24)
+
+
+def _read(file: Path) -> str:
+    """The token; empty: there is none."""
+    try:
+        found = file.read_text("ascii").strip()
+    except FileNotFoundError:
+        return ""
+    return found if len(found) >= SHORTEST else ""
+
+
+def _made(file: Path) -> str:
+    """A new one. Of two gateways that start at once, the second one takes the first one's."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}.tmp")
+    made = secrets.token_urlsafe(24)
+    try:
+        fresh.touch(mode=0o600)
+        fresh.write_text(made + "\n", "ascii")
+        if file.exists() and not _read(file):
+            fresh.replace(file)
+        else:
+            file.hardlink_to(fresh)
+    except FileExistsError:
+        return _read(file) or made
+    finally:
+        fresh.unlink(missing_ok=True)
     return made
