@@ -184,7 +184,7 @@ async def shown(watched: Watched, conversation: str, traces: list[Trace]) -> Non
     ids = [trace.id for trace in traces]
     archive = json.loads(watched.command("export", *ids, "--format", "har"))["log"]
     assert {entry["pageref"] for entry in archive["entries"]} == {page["id"] for page in archive["pages"]}
-    assert [page["id"] for page in archive["pages"]] == [conversation]
+    assert {page["id"] for page in archive["pages"]} == {trace.info["session"] for trace in traces}
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         await http.get(watched.stack.inspector_url)
         async with http.get(f"{watched.stack.url}/inspector/api/turns") as answer:

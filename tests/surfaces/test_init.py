@@ -146,10 +146,12 @@ async def test_doctor_holds_it_against_its_grammar(served: Served) -> None:
     assert (found.name, found.ok) == ("toy", True), found.text
 
 
-async def test_it_is_recorded_exported_and_shown(served: Served, tmp_path: Path) -> None:
-    store = served.services.store
-    recorder = Recorder(tmp_path, clock=store.clock, surfaces=WITH_TOY)
-    recorder.attach(store)
+async def test_it_is_recorded_exported_and_shown(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surfaces, "REGISTRY", WITH_TOY)
+    recorder = Recorder(tmp_path)
+    recorder.attach(served.services.store)
     await served.post("/toy/v1/say", {"say": "hi", "stream": True})
     recorder.close()
     trace = trace_reader.find(tmp_path)
@@ -239,9 +241,11 @@ WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
         "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
         "testing.builders", "testing.replay_server",
+        "agents.coders",  # a word of Codex' configuration
     },
     "gemini": {  # a family of models, and one of Google's APIs
         "backends.base", "backends.runtime.backend", "server.counting",
+        "agents.coders",  # a program's name
         "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
         "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
@@ -251,7 +255,7 @@ WORDS = {  # the same words in another meaning
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
 }  # fmt: skip
-COMPOSE = ("cli.", "compose", "testing.")
+COMPOSE = ("cli.", "compose", "recording", "testing.", "observe.trace_reader")  # which renders what was recorded
 
 
 def modules(word: str) -> Iterator[tuple[str, ast.AST]]:
