@@ -37,6 +37,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.requests import Bodies
+from zerogravity.observe.sessions import Sessions
 from zerogravity.server.app import Services, start_server
 from zerogravity.store.base import StoreLimits
 from zerogravity.store.memory import MemoryStore
@@ -97,9 +98,12 @@ async def served() -> AsyncIterator[Looked]:
     """A server with turns that are written by hand."""
     settings = config.load({"listen": "127.0.0.1:0"}, env={}, file=None).config
     scene = Scene(MitmStore(time.monotonic_ns), Bodies(), lambda _: None)
+    sessions = Sessions()
+    sessions.attach(scene.store)
     inspector = Inspector(
-        scene.store, scene.bodies, TOKEN, surfaces=REGISTRY, secret=bytes(32), clock=time.monotonic_ns, health=dict
-    )
+        scene.store, scene.bodies, TOKEN, surfaces=REGISTRY, secret=bytes(32), clock=time.monotonic_ns, health=dict,
+        sessions=sessions,
+    )  # fmt: skip
     base = compose.Base.of(settings)
     services = Services(
         scene.store, None, Catalogue(), settings, MemoryStore(StoreLimits(8)), base.health, base.metrics, REGISTRY,  # type: ignore[arg-type]
@@ -109,6 +113,7 @@ async def served() -> AsyncIterator[Looked]:
         looked = Looked(scene, await start_server(services), http)
         yield looked
         await looked.stop()
+    sessions.close()
 
 
 async def opened(browser: Browser, channel: CascadeChannel) -> float:
