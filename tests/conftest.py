@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,21 @@ settings.register_profile(
     "zerogravity", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("zerogravity")
+
+
+# Tests that look for language servers among the processes of this machine, or start some: never two at a time.
+PROCESSES = re.compile(
+    r"tests/(e2e|runtime|backends|testing/simulator/language_server)/"
+    r"|tests/(cli/test_(ls|simulate|demo|demonstration)|observe/test_(doctor|configured|machine|ls_probe)|test_compose)\.py"
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Who runs what, where several workers share the suite: those go to one of them, all others by their files."""
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("processes" if PROCESSES.match(file) else file))
 
 
 def evict(store: MitmStore, turn_id: str) -> None:
