@@ -108,7 +108,9 @@ class Unprintable:
         raise ArithmeticError(SECRET)
 
 
-@pytest.mark.parametrize("arguments", [("%s", Unprintable()), ("%d", SECRET), ("%s %s", SECRET)], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [("%s", Unprintable()), ("%d", SECRET), ("%s %s", SECRET)], ids=["words", "number", "too few"]
+)
 def test_a_line_that_cannot_be_made(
     printed: io.StringIO, capfd: pytest.CaptureFixture[str], arguments: tuple[object, ...]
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_server_that_has_ended_is_forgotten(file: RepointedFile) -> None:
     ("text", "count"),
     [("", 0), ("{", 0), ("{}", 0), ("[7, {}]", 0), ('[{"pid": "x", "started": {}}]', 0),
      ('[{"pid": 18446744073709551615}]', 0), (f'[{{"pid": {ME}, "started": {STARTED}, "more": 1}}]', 1)],
+    ids=range(7),
 )  # fmt: skip
 def test_a_file_of_another_form(file: RepointedFile, text: str, count: int) -> None:
     file.path.parent.mkdir()
@@ -99,7 +100,9 @@ def test_a_shorter_file_has_no_rest_of_the_longer_one(file: RepointedFile) -> No
 
 
 @pytest.mark.parametrize(
-    ("pid", "started", "runs"), [(ME, STARTED, True), (ME, STARTED - 1000, False), (0, STARTED, False)]
+    ("pid", "started", "runs"),
+    [(ME, STARTED, True), (ME, STARTED - 1000, False), (0, STARTED, False)],
+    ids=["this one", "one before", "none"],
 )
 def test_a_process_is_known_by_its_start_too(pid: int, started: float, runs: bool) -> None:
     assert is_running(pid, started) is runs

@@ -11,7 +11,7 @@ import pytest
 from zerogravity.testing.simulator.http import Exchange, HttpServer
 from zerogravity.testing.simulator.http.exchange import Compressor, compressed, decoded
 
-PACKED = gzip.compress(b"hello")
+PACKED = gzip.compress(b"hello", mtime=0)
 
 
 @pytest.mark.parametrize(("data", "encoding"), [(b"hello", ""), (b"hello", "identity"), (PACKED, "gzip")])
