@@ -48,7 +48,7 @@ async def call(deps):
 
 
 def recorded(deps, turn):
-    recorder = Recorder(deps.traces, clock=deps.store.clock)
+    recorder = Recorder(deps.traces)
     recorder.attach(deps.store)
     running = deps.store.open(turn)
     running.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
