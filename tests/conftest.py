@@ -24,8 +24,9 @@ settings.load_profile("zerogravity")
 
 # Tests that look for language servers among the processes of this machine, or start some: never two at a time.
 PROCESSES = re.compile(
-    r"tests/(e2e|runtime|backends|testing/simulator/language_server)/"
-    r"|tests/(cli/test_(ls|simulate|demo|demonstration)|observe/test_(doctor|configured|machine|ls_probe)|test_compose)\.py"
+    r"tests/(e2e|runtime|backends|testing)/|tests/test_(compose|scripts|wheel)\.py"
+    r"|tests/cli/test_(demo|demonstration|ls|open|own_gateway|run|serve|simulate|top)\.py"
+    r"|tests/observe/test_(doctor|configured|machine|ls_probe)\.py"
 )
 
 

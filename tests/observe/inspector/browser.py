@@ -117,8 +117,14 @@ class Browser:
 
     async def click(self, selector: str) -> None:
         """A real click of the mouse in the middle of the element."""
-        element = await self._do("POST", "/element", {"using": "css selector", "value": selector})
-        await self._do("POST", f"/element/{element[ELEMENT]}/click")
+        for last in (False, False, False, True):
+            element = await self._do("POST", "/element", {"using": "css selector", "value": selector})
+            try:
+                await self._do("POST", f"/element/{element[ELEMENT]}/click")
+                return
+            except AssertionError as error:  # drawn again in between
+                if last or "stale element" not in str(error):
+                    raise
 
     async def press(self, *keys: str) -> None:
         actions = [{"type": kind, "value": KEYS.get(key, key)} for key in keys for kind in ("keyDown", "keyUp")]
