@@ -25,9 +25,10 @@ def source(body: Any, headers: Any = None, **info: Any) -> Any:
 
 
 def command(turn: Any) -> str:
-    made = client_curl.whole(turn, REGISTRY, jsonio.text(turn.body("client_request")["body"], indent=True))
+    """With its body, as the page puts them together."""
+    made = client_curl.head(turn, REGISTRY)
     assert made is not None
-    return made
+    return f"{made}\n{jsonio.text(turn.body('client_request')['body'], indent=True)}\n{client_curl.END}\n"
 
 
 JSON = st.recursive(
@@ -86,4 +87,4 @@ def test_only_headers_that_matter_are_sent_again():
 def test_without_a_clients_request_there_is_no_command():
     assert client_curl.head(source({}, surface="passive"), REGISTRY) is None
     nothing = SimpleNamespace(info={"surface": "chat"}, body=lambda name, attempt_no=0: None)
-    assert client_curl.whole(nothing, REGISTRY, "{}") is None  # type: ignore[arg-type]
+    assert client_curl.head(nothing, REGISTRY) is None  # type: ignore[arg-type]

@@ -44,3 +44,12 @@ def test_dollars(usd, shown):
 def test_names_are_counted_in_their_order():
     assert figures.counted(["shell", "read", "shell"]) == ["shell×2", "read"]
     assert figures.counted([]) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [((0, "turn"), "0 turns"), ((1, "turn"), "1 turn"), ((2, "branch", "branches"), "2 branches"),
+     ((1, "branch", "branches"), "1 branch")],
+)  # fmt: skip
+def test_how_many(given, shown):
+    assert figures.many(*given) == shown

@@ -154,7 +154,7 @@ async def _used(gateway: Gateway, run_id: str) -> str:
 
 def summed(totals: Json) -> str:
     """One line. ``totals``: as ``GET /run/{id}`` tells them."""
-    from zerogravity.observe.figures import dollars
+    from zerogravity.observe.figures import dollars, many
     from zerogravity.wire.narrow import count, members, number
 
     turns, failed, cancelled, running, unpriced = (
@@ -167,13 +167,9 @@ def summed(totals: Json) -> str:
     tokens += f"{usage.get('candidates', 0) + usage.get('thoughts', 0):,} out"
     price = dollars(number(totals.get("price")) or 0)
     if unpriced:
-        price = "price not known" if unpriced >= turns - running else f"{price} without {_many(unpriced, 'turn')}"
+        price = "price not known" if unpriced >= turns - running else f"{price} without {many(unpriced, 'turn')}"
     ends = [f"{number} {word}" for number, word in ((failed, "failed"), (cancelled, "cancelled"),
                                                     (running, "still running")) if number]  # fmt: skip
     traces = totals.get("traces")
     where = f"traces: {traces}" if traces else "not traced"
-    return f"{', '.join((_many(turns, 'turn'), tokens, price, *ends))}; {where}"
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{', '.join((many(turns, 'turn'), tokens, price, *ends))}; {where}"

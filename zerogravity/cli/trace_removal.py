@@ -11,6 +11,7 @@ import click
 
 from zerogravity.cli.trace_root import QueryCommand, pass_history, query_argument, query_of
 from zerogravity.observe import trace_folders, trace_reader
+from zerogravity.observe.figures import many
 from zerogravity.observe.query import UNITS
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def rm(history: History, query: tuple[str, ...], yes: bool, stars: bool) -> None
         click.echo("nothing to remove", err=True)
         return
     if not yes:
-        click.confirm(f"Remove {_turns(len(chosen))} from {history.root}?", abort=True, err=True)
+        click.confirm(f"Remove {many(len(chosen), 'turn')} from {history.root}?", abort=True, err=True)
     history.remove(chosen)
-    click.echo(f"{_turns(len(chosen))} removed", err=True)
+    click.echo(f"{many(len(chosen), 'turn')} removed", err=True)
 
 
 @click.command("prune")
@@ -95,7 +96,7 @@ def prune(history: History, age: float | None, size: int | None) -> None:
         keep=running, on_removed=removed.append,
     )  # fmt: skip
     history.search(limit=1)  # which makes the index forget them
-    click.echo(f"{_turns(len(removed))} removed; {held / 1e6:.1f} MB are left", err=True)
+    click.echo(f"{many(len(removed), 'turn')} removed; {held / 1e6:.1f} MB are left", err=True)
 
 
 def _chosen(history: History, words: Sequence[str]) -> list[Trace]:
@@ -104,7 +105,3 @@ def _chosen(history: History, words: Sequence[str]) -> list[Trace]:
     if any(_QUERY.search(word) for word in words):
         return list(history.traces(query_of(words)))
     return [trace_reader.find(history.root, word) for word in dict.fromkeys(words)]
-
-
-def _turns(count: int) -> str:
-    return f"{count} turn{'' if count == 1 else 's'}"

@@ -38,12 +38,6 @@ def head(source: TurnSource, surfaces: Surfaces) -> str | None:
     return " \\\n  ".join([*words, f"--data-binary @- <<'{END}'"])
 
 
-def whole(source: TurnSource, surfaces: Surfaces, body: str) -> str | None:
-    """With ``body``: the client's, as indented JSON."""
-    begun = head(source, surfaces)
-    return None if begun is None else f"{begun}\n{body}\n{END}\n"
-
-
 def _headers(headers: Mapping[str, str]) -> list[str]:
     meant = {"content-type": "application/json", **{name: headers[name] for name in MEANT if name in headers}}
     return [*(f"{name}: {value}" for name, value in meant.items()), *(name for name in KEYS if name in headers)]

@@ -39,6 +39,11 @@ def dollars(usd: float) -> str:
     return f"${usd:.2g}" if usd >= 0.0001 or not usd else "<$0.0001"
 
 
+def many(count: int, word: str, several: str = "") -> str:
+    """``1 turn``, ``2 turns``; ``several``: the word's plural where that is not the word and an s."""
+    return f"{count} {word if count == 1 else several or f'{word}s'}"
+
+
 def counted(names: Iterable[str]) -> list[str]:
     """``["shell×2", "read"]``, in the order in which they first come."""
     return [name if many == 1 else f"{name}×{many}" for name, many in Counter(names).items()]

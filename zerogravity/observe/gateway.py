@@ -15,6 +15,16 @@ TIMEOUT = aiohttp.ClientTimeout(total=5)
 SILENT = (aiohttp.ClientError, TimeoutError, ValueError)
 
 
+def nobody(url: str) -> OSError:
+    """No gateway answers there."""
+    return OSError(f"no gateway answers on {url}; start one with: zerogravity serve")
+
+
+def stranger(url: str) -> OSError:
+    """Something else answers there."""
+    return OSError(f"{url} answers, but it is not zerogravity")
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """``url``: without a slash at its end. ``key``: one that it accepts; None: it asks for none."""

@@ -202,9 +202,8 @@ class Indexer:
 
     def changed(self, folder: Path) -> None:
         """A turn's folder was written, or removed. Never waits."""
-        dropped = self.worker.dropped
-        self.worker.put(folder)
-        self._behind = self._behind or self.worker.dropped != dropped
+        if not self.worker.put(folder):
+            self._behind = True
 
     def flush(self) -> bool:
         return self.worker.flush()
@@ -215,16 +214,12 @@ class Indexer:
     def _write(self, folders: list[Path]) -> None:
         if not self._root.is_dir():  # nothing has been recorded yet
             return
-        if self._behind or self._index.is_empty():
-            self._behind = False
-            try:
-                sync(self._root, self._index, rest)
-            except OSError:
-                self._behind = True
-                raise
-            return
+        behind, self._behind = self._behind or self._index.is_empty(), False
         try:
-            update(self._root, self._index, folders)
+            if behind:
+                sync(self._root, self._index, rest)
+            else:
+                update(self._root, self._index, folders)
         except OSError:
             self._behind = True
             raise

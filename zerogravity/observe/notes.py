@@ -15,7 +15,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.errors import bad_request
 from zerogravity.observe import trace_folders
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import Json, members, text
+from zerogravity.wire.narrow import Json, text
 
 FILE = trace_folders.NOTE
 LONGEST = 4000  # characters
@@ -71,10 +71,7 @@ def keep(channel: CascadeChannel, noted: Note) -> None:
 
 def read(folder: Path) -> Note:
     """What stands in a trace's folder; NOTHING where nothing does that can be read."""
-    try:
-        found = members(jsonio.loads((folder / FILE).read_bytes()))
-    except (OSError, ValueError):
-        return NOTHING
+    found = trace_folders.note(folder)
     return Note(text(found.get("note"))[:LONGEST], found.get("star") is True)
 
 

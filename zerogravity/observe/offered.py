@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 
 import aiohttp
 
+from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.wire.narrow import count, members, objects, text
 
 TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -37,9 +38,9 @@ async def fetch(url: str, key: str | None, aliases: Mapping[str, str]) -> list[O
                     raise OSError(f"{url} does not list its models: HTTP {response.status}")
                 listed = objects(members(await response.json()).get("models"))
         except (aiohttp.ContentTypeError, ValueError) as error:
-            raise OSError(f"{url} answers, but it is not zerogravity") from error
+            raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
+            raise nobody(url) from error
     return list(_rows(listed, aliases))
 
 

@@ -64,8 +64,8 @@ class Placement:
     @classmethod
     def of_json(cls, info: Json) -> Placement:
         """As ``as_json`` has put it into ``turn.json``; NOWHERE in an older one."""
-        session, previous, branch = (text(info.get(name)) for name in ("session", "previous", "branch"))
-        return cls(session, previous, branch, count(info.get("fresh")))
+        session, previous, branch, marks = (text(info.get(name)) for name in TEXTS)
+        return cls(session, previous, branch, count(info.get("fresh")), marks)
 
 
 NOWHERE = Placement()
@@ -82,8 +82,7 @@ class Past(NamedTuple):
     @classmethod
     def of(cls, info: Json) -> Past:
         """From a row or a ``turn.json``."""
-        session, previous, branch, marks = (text(info.get(name)) for name in TEXTS)
-        placed = Placement(session, previous, branch, count(info.get("fresh")), marks)
+        placed = Placement.of_json(info)
         return cls(text(info.get("id")), placed.lineage, placed, number(info.get("created")) or 0.0)
 
 

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -67,9 +68,9 @@ async def fetch(url: str, key: str | None = None) -> Status:
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
-            raise OSError(f"{url} answers, but it is not zerogravity") from error
+            raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
+            raise nobody(url) from error
     return Status(url, ready, checks, None if text is None else figures(text))
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
 
 NONE: Surfaces = MappingProxyType({})
-FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
+FORMAT = 3  # 1 had echo and metadata for details, guilt and heals for origin and retryable; 1 and 2 a digest
 PREVIEW = 200
 LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000

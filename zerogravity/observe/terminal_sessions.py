@@ -88,10 +88,10 @@ def _head(one: Json) -> Text:
     turns, branches, errors = (count(one.get(name)) for name in ("turns", "branches", "errors"))
     started = moments.local(number(one.get("started")) or 0)
     facts = [
-        text(one.get("client")), started, f"{turns} turn{'' if turns == 1 else 's'}",
-        f"{branches} branch{'' if branches == 1 else 'es'}" if branches else "",
+        text(one.get("client")), started, figures.many(turns, "turn"),
+        figures.many(branches, "branch", "branches") if branches else "",
         _tokens(one), _price(one), _time(one),
-        f"{errors} error{'' if errors == 1 else 's'}" if errors else "", ", ".join(texts(one.get("models"))),
+        figures.many(errors, "error") if errors else "", ", ".join(texts(one.get("models"))),
     ]  # fmt: skip
     line = plain(f"{one.get('session')}  ", "bold")
     return line.append_text(plain(" · ".join(fact for fact in facts if fact)))

@@ -14,11 +14,13 @@ from rich.text import Text
 
 from zerogravity.observe import moments
 from zerogravity.observe.figures import dollars, duration, short
+from zerogravity.observe.gateway import nobody
 from zerogravity.observe.printable import on_one_line
 from zerogravity.observe.session_summary import ended
 from zerogravity.observe.turn_lines import outcome
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+from zerogravity.wire.sse import SseError, SseParser
 
 LAST = 10  # turns that are over
 MINUTE = 60.0
@@ -26,7 +28,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=None, connect=5, sock_read=60)
 COLUMNS = ("since", "client", "model", "state", "time", "in", "out", "price", "tools")
 FIGURES = frozenset({"time", "in", "out", "price"})
 NARROW = 100
-EVENT_BYTES = 64 << 20  # the first event has every turn in memory
+EVENT_BYTES = 64 << 20  # an event has hundreds of rows
 
 
 @dataclass(slots=True)
@@ -96,22 +98,14 @@ async def feed(url: str, token: str) -> AsyncGenerator[Json]:
                     raise OSError(f"{url} does not take the inspector's token that is kept here: is it another user's?")
                 if response.status != 200 or response.content_type != "text/event-stream":
                     raise OSError(f"{url} has no inspector: it is switched off there, or this is not zerogravity")
-                async for data in _lines(response):
-                    yield members(jsonio.loads(data))
+                parser = SseParser(max_line=EVENT_BYTES, max_event=EVENT_BYTES)
+                async for chunk in response.content.iter_any():
+                    for event in parser.feed(chunk):
+                        yield members(jsonio.loads(event.data))
+        except SseError as error:
+            raise OSError(f"the feed of {url} is too large: {error}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
-
-
-async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-    """The data of each event, which is one line of any length."""
-    held = b""
-    async for chunk in response.content.iter_any():
-        *lines, held = (held + chunk).split(b"\n")
-        for line in lines:
-            if line.startswith(b"data: "):
-                yield line[6:]
-        if len(held) > EVENT_BYTES:
-            raise OSError("the gateway's feed is too large")
+            raise nobody(url) from error
 
 
 # -- for the eye ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from zerogravity import ids
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import members
+from zerogravity.wire.narrow import Json, members
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
@@ -159,7 +159,7 @@ def sweep(
     held = 0
     full = False
     sizes = {folder: _sizes(folder) for folder in newest_first(root)}
-    starred = {folder for folder, files in sizes.items() if NOTE in files and _is_starred(folder)}
+    starred = {folder for folder, files in sizes.items() if NOTE in files and note(folder).get("star") is True}
     for folder in sorted(sizes, key=lambda folder: folder not in starred):  # which leaves each kind newest first
         taken = sum(sizes[folder].values())
         full = full or held + taken > max_bytes
@@ -180,12 +180,12 @@ def remove(folder: Path) -> None:
             folder.parent.rmdir()
 
 
-def _is_starred(folder: Path) -> bool:
+def note(folder: Path) -> Json:
+    """The members of ``note.json``; none where there is nothing that can be read."""
     try:
-        note = jsonio.loads((folder / NOTE).read_bytes())
+        return members(jsonio.loads((folder / NOTE).read_bytes()))
     except (OSError, ValueError):
-        return False
-    return members(note).get("star") is True
+        return {}
 
 
 def started(folder: Path) -> float:

@@ -10,8 +10,8 @@
 | ``upstream.sse``                                  | Google's events as they came, with our redactions              |
 | ``records.jsonl``                                 | seq, time, call, offsets, decoded events                       |
 
-What the client got is not written: its surface renders that from the records again, the same as then. Older traces
-have it in ``emitted.jsonl``.
+What the client got is not written: its surface renders that from the records again, the same but for the seals on what
+a client keeps for us. Older traces have it in ``emitted.jsonl``.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 << 10  # bytes: a note of 4,000 characters, each as two escapes
 BODY_S = 10.0
+OWN_SITES = ("none", "same-origin")
 NOT_RECORDED = "this turn is not on disk (tracing is off, or it was removed), so it has no folder to bundle"
 IN_MEMORY = "kept in memory only, as long as the turn is: it is not recorded"
 
@@ -205,9 +206,6 @@ async def _given(request: web.Request) -> dict[str, object]:
     if found is None:
         raise BadRequest(400, "the request body must be a JSON object")
     return found
-
-
-OWN_SITES = ("none", "same-origin")
 
 
 async def _body(request: web.Request) -> bytes:

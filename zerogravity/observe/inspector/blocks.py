@@ -11,6 +11,7 @@ Pure; bounded.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
@@ -138,11 +139,7 @@ def _command(value: object) -> str:
     words = texts(value)
     if not words or len(words) != len(items(value)):
         return ""
-    return words[2] if len(words) == 3 and words[1] in ("-c", "-lc") else " ".join(map(_quoted, words))
-
-
-def _quoted(word: str) -> str:
-    return word if re.fullmatch(r"[\w@%+=:,./-]+", word) else "'" + word.replace("'", "'\\''") + "'"
+    return words[2] if len(words) == 3 and words[1] in ("-c", "-lc") else shlex.join(words)
 
 
 def _as_diff(before: str, after: str) -> str:

@@ -6,6 +6,7 @@ import time
 
 import aiohttp
 
+from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.inspector.access import ticket
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -27,7 +28,7 @@ async def check(url: str, token: str) -> None:
         ):
             status = response.status
     except (aiohttp.ClientError, TimeoutError) as error:
-        raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
+        raise nobody(url) from error
     match status:
         case 303:
             return
@@ -39,4 +40,4 @@ async def check(url: str, token: str) -> None:
         case 404:
             raise OSError(f"the gateway on {url} has no inspector; set inspector = true and start it again")
         case _:
-            raise OSError(f"{url} answers, but it is not zerogravity")
+            raise stranger(url)

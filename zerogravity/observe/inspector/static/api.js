@@ -1,5 +1,5 @@
-// The inspector's endpoints: JSON by fetch, live changes by EventSource. All of them only read. In an exported page what
-// they would answer stands in the page itself.
+// The inspector's endpoints that read: JSON by fetch, live changes by EventSource. In an exported page what they would
+// answer stands in the page itself.
 
 const BASE = "/inspector/api", AGAIN = 2000;
 const inlined = document.getElementById("data");
