@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
@@ -22,20 +23,28 @@ settings.register_profile(
 settings.load_profile("zerogravity")
 
 
-# Tests that look for language servers among the processes of this machine, or start some: never two at a time.
-PROCESSES = re.compile(
+# Tests that look for language servers among the processes of this machine, start some, or take the README's own ports.
+ALONE = re.compile(
     r"tests/(e2e|runtime|backends|testing)/|tests/test_(compose|scripts|wheel)\.py"
     r"|tests/cli/test_(demo|demonstration|ls|open|own_gateway|run|serve|simulate|top)\.py"
     r"|tests/observe/test_(doctor|configured|machine|ls_probe)\.py"
 )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Who runs what, where several workers share the suite: those go to one of them, all others by their files."""
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("processes" if PROCESSES.match(file) else file))
+class ByFile(LoadScopeScheduling):
+    """Who runs what, where several workers share the suite: ``ALONE`` goes to one of them, all others by their files.
+
+    Marks (``xdist_group``) cannot say it: pytest 9.2 no longer shows pytest-xdist 3.8 the ids it writes.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "alone" if ALONE.match(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> ByFile:
+    return ByFile(config)
 
 
 def evict(store: MitmStore, turn_id: str) -> None:
