@@ -40,9 +40,9 @@ class Deadlines:
 
     def next(self, running: RunningTurn, resumed: int) -> tuple[int, Callable[[], Fault]]:
         """When it is, and the fault then. ``resumed``: when the LS's newest further call came; 0: there was none."""
-        limits, marks = self._limits, running.channel.marks
+        limits, marks = self._limits, running.marks
         match, first_byte, idle = limits.match_seconds, limits.first_byte_seconds, limits.idle_seconds
-        newest = running.channel.state.ended_ns
+        newest = running.newest
         step: Step
         if (awaited := running.awaiting) is not None:
             step = newest or marks["matched"], awaited.seconds, lambda _: awaited.late
@@ -59,7 +59,7 @@ class Deadlines:
         since, seconds, missed = step
         due, end = since + int(seconds * NS) + self._late(since), marks["received"] + int(limits.turn_seconds * NS)
         if end < due:  # blames nobody, so nothing is left out
-            return end, partial(_too_long, limits.turn_seconds)
+            return end, partial(too_long, limits.turn_seconds)
         return due, partial(missed, seconds)
 
     def _no_cascade(self, seconds: float) -> Fault:
@@ -88,5 +88,5 @@ def _idle(seconds: float) -> Fault:
     return upstream(504, "upstream_idle", f"Google sent nothing for {seconds:g} s; {RETRY}", Termination.UPSTREAM_IDLE)
 
 
-def _too_long(seconds: float) -> Fault:
+def too_long(seconds: float) -> Fault:
     return internal(f"the turn took more than {seconds:g} s (limits.turn_seconds)", Termination.LIMIT_TIME, status=504)

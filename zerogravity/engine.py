@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,13 @@ from zerogravity.admission import AdmissionQueue, Pace
 from zerogravity.backends.base import Backend
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel, Clock
-from zerogravity.core.events import Failed, Finished
+from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.running import RunningTurn
+from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
+from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout, too_long
 from zerogravity.errors import FaultError, Termination, cancelled, internal, shutting_down
+from zerogravity.rounds import Rule
 
 logger = logging.getLogger("zerogravity.engine")
 LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
@@ -49,6 +50,7 @@ class Engine:
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
     ``late``         how much of the time since a moment was ours: see ``Lateness.since``.
     ``placeholder``  the LS's current name of a model: by the time a turn gets its place it may be another LS.
+    ``rules``        how turns go on beyond one request to Google; the first one that wants to is followed.
     ``wait``         ``asyncio.wait_for`` by default.
     """
 
@@ -62,6 +64,7 @@ class Engine:
         why_no_call: Callable[[], str | None] = lambda: None,
         late: Callable[[int], int] = lambda _: 0,
         placeholder: Callable[[Target], str] = lambda target: target.ls_model,
+        rules: Sequence[Rule] = (),
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
         self._limits = limits
@@ -72,6 +75,7 @@ class Engine:
             limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call, late=late
         )
         self._placeholder = placeholder
+        self._rules = rules
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
         self._pace = Pace(STARTS)
@@ -80,7 +84,8 @@ class Engine:
         self._lingering: set[asyncio.Task[None]] = set()
         self._closing = False
         self._queued: dict[str, asyncio.Future[None]] = {}  # turn id → its place
-        store.on_closed.append(self._leave_queue)
+        self._preparing: dict[str, asyncio.Task[Turn | Terminal]] = {}  # turn id → what it does between two rounds
+        store.on_closed.append(self._leave)
 
     @property
     def active(self) -> int:
@@ -98,7 +103,10 @@ class Engine:
         Raises FaultError, before there is a channel, for a turn that cannot be served in this mode.
         """
         self._backend.admit(turn)
-        running = self._store.open(turn, abandoned=None if turn.background else self._abandoned)
+        for rule in self._rules:
+            turn = rule.first(turn)
+        abandoned = None if turn.background else self._abandoned
+        running = self._store.open(turn, abandoned=abandoned, follow=self._follow)
         running.mark("queued")
         if self._closing:
             running.close(Failed(shutting_down()))
@@ -114,7 +122,7 @@ class Engine:
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
         """End a running turn: the client gets a terminal, the LS and the upstream call are stopped."""
         running = self._store.running(channel.id)
-        return running is not None and running.close(Failed(cancelled(termination)))
+        return running is not None and running.end(Failed(cancelled(termination)))
 
     async def close(self, timeout: float = CLOSE_S) -> None:
         """Shutdown: every open turn gets its terminal event first, then its tasks end, by force if need be."""
@@ -127,26 +135,77 @@ class Engine:
     # -- one turn --------------------------------------------------------------------------------------------
 
     async def _supervise(self, running: RunningTurn, place: asyncio.Future[None]) -> None:
-        work = _Work()
+        current: RunningTurn | None = running
         try:
             await self._admitted(running, place)
             if not running.closed:
                 await self._pace.turn()
-            if not running.closed:
-                running.mark("admitted")
-                work.sending = self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}")
-                await self._watch(running, work)
+            await self._prepared(running)
+            while current is not None and not current.closed:
+                await self._round(current)
+                current = await self._next(current)
         except FaultError as error:
-            running.close(Failed(error.fault))
+            running.end(Failed(error.fault))
         except asyncio.CancelledError:
-            running.close(Failed(shutting_down()))
+            running.end(Failed(shutting_down()))
             raise
         except Exception:  # guard point: our own bug ends this turn and no other
             logger.exception("turn %s failed with an internal error", running.id)
-            running.close(Failed(internal()))
+            running.end(Failed(internal()))
         finally:
             self._places.release(place)
+
+    async def _round(self, running: RunningTurn) -> None:
+        """One request to Google, to the end of its answer."""
+        work = _Work()
+        try:
+            running.mark("admitted")
+            work.sending = self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}")
+            await self._watch(running, work)
+        finally:
             self._clean_up(running, work)
+
+    # -- several rounds --------------------------------------------------------------------------------------
+
+    def _follow(self, running: RunningTurn, terminal: Terminal) -> Following | None:
+        """Called in the middle of capture, too."""
+        if self._closing:
+            return None
+        return next(filter(None, (rule.after(running, terminal) for rule in self._rules)), None)
+
+    async def _prepared(self, running: RunningTurn) -> None:
+        """What has to be done before the first round."""
+        for rule in self._rules:
+            if not running.closed and (before := rule.before(running.turn)) is not None:
+                await self._take(running, before, running.ask)
+
+    async def _next(self, running: RunningTurn) -> RunningTurn | None:
+        """The next round; None: the turn is over."""
+        if (following := running.following) is None:
+            return None
+        made = list[RunningTurn]()
+        await self._take(running, following, lambda turn: made.append(self._store.again(running, turn)))
+        return made[0] if made else None
+
+    async def _take(self, running: RunningTurn, following: Following, go_on: Callable[[Turn], None]) -> None:
+        """Prepare, then go on with a turn or end, unless it has ended meanwhile. Raises FaultError."""
+        if running.channel.closed:
+            return
+        self._preparing[running.id] = task = self._spawn(following.prepare(running), f"prepare {running.id}")
+        left = (running.marks["received"] - self._clock()) / NS + self._limits.turn_seconds
+        try:
+            await self._wait(_ended(task), max(left, 0))
+        except TimeoutError:
+            raise FaultError(too_long(self._limits.turn_seconds)) from None
+        finally:
+            self._preparing.pop(running.id, None)
+            task.cancel()
+        if task.cancelled() or running.channel.closed:
+            return
+        if isinstance(made := task.result(), Turn):
+            go_on(made)
+        else:
+            running.end(made)
 
     async def _admitted(self, running: RunningTurn, place: asyncio.Future[None]) -> None:
         """Wait for the place, or for the turn's end. Raises FaultError after ``queue_wait``."""
@@ -159,9 +218,11 @@ class Engine:
             if not (running.closed and place.cancelled()):
                 raise
 
-    def _leave_queue(self, channel: CascadeChannel) -> None:
+    def _leave(self, channel: CascadeChannel) -> None:
         if (place := self._queued.pop(channel.id, None)) is not None:
             place.cancel()  # no effect once it is taken
+        if (preparing := self._preparing.get(channel.id)) is not None:
+            preparing.cancel()
 
     async def _guarded(self, running: RunningTurn, work: Coroutine[Any, Any, None]) -> None:
         """Work for a turn next to its supervisor: its failure ends the turn."""
@@ -187,7 +248,7 @@ class Engine:
         try:
             await self._backend.send(cascade_id, running.turn, model)
         except FaultError as error:
-            if "matched" not in running.channel.marks and not running.channel.count:
+            if "matched" not in running.marks and running.newest is None:
                 raise
             if running.awaiting is not None:  # the further call will not come
                 running.close(Failed(running.awaiting.late))
@@ -227,7 +288,7 @@ class Engine:
         wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
         awaited, resumed = False, 0
         while not running.closed:
-            if self._backend.captured and work.following is not None and "matched" in running.channel.marks:
+            if self._backend.captured and work.following is not None and "matched" in running.marks:
                 work.following.cancel()
                 work.following = None  # what a cancelled task holds on to would stay for the whole turn
             if awaited and running.awaiting is None:
@@ -245,7 +306,7 @@ class Engine:
 
     def _clean_up(self, running: RunningTurn, work: _Work) -> None:
         """After the end: stop what still runs for this turn, or the LS would go on and spend quota (D.4)."""
-        cut = _is_cut(running.channel)
+        cut = _is_cut(running)
         running.end_attempts(cut=cut)
         if work.sending is not None:
             self._spawn(self._wind_down(running.cascade_id, work, cut=cut), f"wind down {running.id}")
@@ -288,12 +349,16 @@ class Engine:
         self.cancel(channel, Termination.CLIENT_GONE)
 
 
-def _is_cut(channel: CascadeChannel) -> bool:
-    """Whether a turn that is over has ended before its answer. But our own bug must not cost the LS that: interception
+def _is_cut(running: RunningTurn) -> bool:
+    """Whether a round that is over has ended before its answer. But our own bug must not cost the LS that: interception
     fails open (invariant 5)."""
-    if isinstance(channel.terminal, Finished):
-        return channel.terminal.reason == "stop_sequence"
-    return channel.termination is not Termination.INTERNAL or "matched" not in channel.marks
+    match running.ended or running.channel.terminal:
+        case Finished(reason):
+            return reason == "stop_sequence"
+        case Failed(fault):
+            return fault.termination is not Termination.INTERNAL or "matched" not in running.marks
+        case None:
+            return True
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -292,7 +292,7 @@ class ChannelWriter:
     ``watcher``: what is written goes through it, and the turn ends at what it finds.
     """
 
-    __slots__ = ("_clock", "_log", "_max_bytes", "_watcher", "channel")
+    __slots__ = ("_clock", "_log", "_max_bytes", "_over", "_watcher", "channel")
 
     def __init__(
         self,
@@ -309,6 +309,7 @@ class ChannelWriter:
         self._watcher = watcher
         self._log = _Log(turn, {"received": clock()}, max_readers, abandoned, ledger or Ledger())
         self._max_bytes = max_bytes
+        self._over = False  # nothing more is written by this one, though the turn may go on
         self.channel: Final = CascadeChannel(self._log)
         self._log.ledger.bytes += self.channel.held
 
@@ -322,14 +323,14 @@ class ChannelWriter:
 
     @property
     def closed(self) -> bool:
-        return self.channel.state.terminal is not None
+        return self._over or self.channel.state.terminal is not None
 
     def append(
         self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
     ) -> Record | None:
         """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
         log = self._log
-        if self.channel.state.terminal is not None:
+        if self._over or self.channel.state.terminal is not None:
             log.late += 1
             return None
         weight = len(data) or texts_size(events)
@@ -342,7 +343,7 @@ class ChannelWriter:
 
     def close(self, terminal: Terminal) -> bool:
         """End the turn. The first call wins; later ones change nothing and return False."""
-        if self.closed:
+        if self.channel.state.terminal is not None:
             return False
         log = self._log
         if self._watcher is not None and (held := self._watcher.release()):

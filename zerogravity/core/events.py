@@ -17,6 +17,42 @@ UsageSource = Literal["captured", "ls", "estimate"]
 
 
 @value
+class RoundOpened:
+    """The turn goes on with another request to Google: it is asked again, or the calls that were to be run here have
+    been. ``model``: who is asked now, as clients name it. ``why``: what went wrong in the round before; empty: nothing.
+
+    A turn that has only one round has no such event.
+    """
+
+    model: str
+    why: str = ""
+
+
+@value
+class ToolsListed:
+    """The tools of an MCP server, which this turn's model can call and the gateway runs.
+
+    ``server``  its label. ``tools``: JSON objects as MCP lists them: name, description, inputSchema, annotations.
+    ``names``   the name of each for Google, in the same order. ``error``: why there are none.
+    """
+
+    server: str
+    tools: tuple[dict[str, Any], ...] = ()
+    names: tuple[str, ...] = ()
+    error: str = ""
+
+
+@value
+class CallReturned:
+    """What a call came to that the gateway has run. ``output``: text of its result. ``error``: why there is none, as a
+    JSON object (``type`` and what belongs to it); None: it went well."""
+
+    call_id: str
+    output: str = ""
+    error: dict[str, Any] | None = None
+
+
+@value
 class AttemptOpened:
     """An attempt was matched to this turn; ``attempt_no`` of the record counts them from 0.
 
@@ -154,7 +190,10 @@ class Failed:
 
 Terminal = Finished | Failed
 Event = (
-    AttemptOpened
+    RoundOpened
+    | ToolsListed
+    | CallReturned
+    | AttemptOpened
     | ThinkingDelta
     | TextDelta
     | FunctionCall
@@ -222,6 +261,8 @@ def texts_size(events: tuple[Event, ...]) -> int:
                 size += len(data)
             case ServerTool(part):
                 size += len(part)
+            case CallReturned(output=output):
+                size += len(output)
             case _:
                 pass
     return size

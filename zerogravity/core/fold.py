@@ -5,6 +5,7 @@ state, so a streamed and a final object cannot disagree.
 Cost is constant per event: texts are kept as pieces and joined on demand.
 """
 
+# long: one assembler, and what it assembles
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Self
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Event,
     Failed,
     Finished,
@@ -22,11 +24,13 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RoundOpened,
     ServerTool,
     Signature,
     Terminal,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.core.values import value
@@ -71,6 +75,9 @@ class Call:
 
     ``before``: what Google's own tools did before the first call of an answer; ``after``: what they did behind this
     one, which may still grow. Source texts of parts.
+
+    ``server``: the label of the MCP server whose ``tool`` is called, by us; empty: the client's own. ``returned``: what
+    such a call has come to, once it has.
     """
 
     index: int
@@ -82,6 +89,9 @@ class Call:
     late: bool = False
     before: list[str] = field(default_factory=list[str])
     after: list[str] = field(default_factory=list[str])
+    server: str = ""
+    tool: str = ""
+    returned: CallReturned | None = None
 
 
 @dataclass(slots=True)
@@ -98,22 +108,40 @@ Item = Reasoning | Message | Call | Media
 
 
 @dataclass(slots=True)
+class Round:
+    """What one round of a turn has brought so far. ``begins_at``: the index of its first item."""
+
+    begins_at: int = 0
+    attempts: int = 0
+    has_thinking: bool = False
+    has_text: bool = False
+    has_calls: bool = False
+    has_media: bool = False
+
+
+@dataclass(slots=True)
 class TurnState:
     """Everything that has arrived so far, as objects.
 
     ``usage``: the last figures of each attempt, added up. ``finish``/``finish_message``: Google's words of the
     newest attempt; ``broken``: why a call in it cannot be run. ``terminal``: set once, at the end.
-    ``answer_at``: the index of the first item of the newest attempt.
+    ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``rounds``: how many.
+    ``served_by``: the model that is asked since the turn has gone on with another; empty: the one that it names.
+    ``has_…``: in all; ``has_calls``: of the client's own tools.
     ``began_ns``/``ended_ns``: arrival of the first and last record.
     """
 
     items: list[Item] = field(default_factory=list[Item])
+    listings: list[ToolsListed] = field(default_factory=list[ToolsListed])
     usage_by_attempt: dict[int, Usage] = field(default_factory=dict[int, Usage])
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     attempts: int = 0
     answer_at: int = 0
     model: str | None = None
+    round: Round = field(default_factory=Round)
+    rounds: int = 1
+    served_by: str = ""
     finish: str | None = None
     finish_message: str | None = None
     broken: str | None = None
@@ -143,6 +171,10 @@ class TurnState:
     @property
     def function_calls(self) -> list[Call]:
         return [item for item in self.items if isinstance(item, Call)]
+
+    def call(self, call_id: str) -> Call | None:
+        """The newest call of that id."""
+        return next((item for item in reversed(self.items) if isinstance(item, Call) and item.call_id == call_id), None)
 
     @property
     def emitted(self) -> bool:
@@ -174,17 +206,31 @@ class Closed:
 
 
 @value
+class Listed:
+    """Before the first item: the tools of an MCP server."""
+
+    listing: ToolsListed
+
+
+@value
+class Returned:
+    """A call that the gateway runs has its result: ``call.returned``."""
+
+    call: Call
+
+
+@value
 class Ended:
     terminal: Terminal
 
 
-Step = Opened | Grew | Closed | Ended
+Step = Opened | Grew | Closed | Listed | Returned | Ended
 
 
 class Assembler:
     """Feeds on events, gives the steps an emitter renders. At most one item is open at a time."""
 
-    __slots__ = ("_around", "_attempt_no", "_before", "_lent", "_open", "_pending", "state")
+    __slots__ = ("_around", "_attempt_no", "_before", "_lent", "_open", "_pending", "_servers", "state")
 
     def __init__(self) -> None:
         self.state = TurnState()
@@ -194,6 +240,7 @@ class Assembler:
         self._before: list[str] = []  # what Google's tools did, until a call comes
         self._around = self._before  # where to put it: there, or behind the last call of this answer
         self._attempt_no = 0
+        self._servers: dict[str, tuple[str, str]] = {}  # name for Google → (label of its MCP server, name there)
 
     def feed(self, record: Record) -> list[Step]:
         """The steps that ``record`` causes."""
@@ -215,7 +262,7 @@ class Assembler:
         if not isinstance(self._open, Message):
             self._close(steps)
             self._start(Message(len(self.state.items)), steps)
-            self.state.has_text = True
+            self.state.has_text = self.state.round.has_text = True
         self._grow(event.text, steps)
 
     def _thinking(self, event: ThinkingDelta, steps: list[Step]) -> None:
@@ -224,7 +271,7 @@ class Assembler:
         if not isinstance(self._open, Reasoning) or self._open.whole:
             self._close(steps)
             self._start(Reasoning(len(self.state.items), signature=self._thought_signature()), steps)
-            self.state.has_thinking = True
+            self.state.has_thinking = self.state.round.has_thinking = True
         self._grow(event.text, steps)
 
     def _media(self, event: InlineData, steps: list[Step]) -> None:
@@ -232,7 +279,7 @@ class Assembler:
         self._keep_lent()
         media = Media(len(self.state.items), event.mime, event.data)
         self.state.items.append(media)
-        self.state.has_media = True
+        self.state.has_media = self.state.round.has_media = True
         steps += Opened(media), Closed(media)
 
     def _server_tool(self, event: ServerTool, _: list[Step]) -> None:
@@ -254,9 +301,30 @@ class Assembler:
         self._close(steps)
         self._new_answer()
         state.attempts += 1
+        state.round.attempts += 1
         state.answer_at = len(state.items)
         state.model = event.model or state.model
         state.finish = state.finish_message = state.broken = None
+
+    def _round_opened(self, event: RoundOpened, steps: list[Step]) -> None:
+        state = self.state
+        self._close(steps)
+        self._new_answer()
+        state.round = Round(len(state.items))
+        state.rounds += 1
+        state.served_by = event.model
+        state.finish = state.finish_message = state.broken = None
+
+    def _tools_listed(self, event: ToolsListed, steps: list[Step]) -> None:
+        for tool, name in zip(event.tools, event.names, strict=True):
+            self._servers[name] = event.server, str(tool.get("name", ""))
+        self.state.listings.append(event)
+        steps.append(Listed(event))
+
+    def _call_returned(self, event: CallReturned, steps: list[Step]) -> None:
+        if (call := self.state.call(event.call_id)) is not None and call.returned is None:
+            call.returned = event
+            steps.append(Returned(call))
 
     def _attempt_closed(self, event: AttemptClosed, _: list[Step]) -> None:
         state = self.state
@@ -305,16 +373,18 @@ class Assembler:
             if lent is not None and lent.signature == signature:
                 lent.signature = None
         self._pending = self._lent = None
+        server, tool = self._servers.get(event.name, ("", ""))
         call = Call(
             len(self.state.items), event.call_id, event.name, event.args_json, signature, event.upstream_id,
-            before=self._before,
+            before=self._before, server=server, tool=tool,
         )  # fmt: skip
         self._before, self._around = [], call.after
         if signature and isinstance(self._open, Reasoning):
             self._open.carries = call
         self._close(steps)
         self.state.items.append(call)
-        self.state.has_calls = True
+        self.state.has_calls = self.state.has_calls or not server
+        self.state.round.has_calls = True
         steps += Opened(call), Closed(call)
 
     def _sign(self, event: Signature, _: list[Step]) -> None:
@@ -364,6 +434,7 @@ class Assembler:
         TextDelta: _text, ThinkingDelta: _thinking, FunctionCall: _call, Signature: _sign, InlineData: _media,
         ServerTool: _server_tool, Grounding: _grounding, Usage: _usage, Notice: _notice,
         AttemptOpened: _attempt_opened, AttemptClosed: _attempt_closed, Finished: _end, Failed: _end,
+        RoundOpened: _round_opened, ToolsListed: _tools_listed, CallReturned: _call_returned,
     }  # fmt: skip
 
 

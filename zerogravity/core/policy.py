@@ -120,22 +120,22 @@ ROWS = (
     ),
     Row(
         "calls", "Finish(tool)",
-        lambda end: end.state.has_calls,
+        lambda end: end.state.round.has_calls,
         lambda _: Finish(Finished("tool")),
     ),
     Row(
         "text or media", "Finish(stop)",
-        lambda end: end.state.has_text or end.state.has_media,
+        lambda end: end.state.round.has_text or end.state.round.has_media,
         lambda _: Finish(Finished("stop")),
     ),
     Row(
         f"thinking only, {MAX_FOLLOW_UPS} attempts", "Fail(empty_response)",
-        lambda end: end.state.has_thinking and end.state.attempts >= MAX_FOLLOW_UPS,
+        lambda end: end.state.round.has_thinking and end.state.round.attempts >= MAX_FOLLOW_UPS,
         lambda end: _fail(_empty(THINKING, end.finish)),
     ),
     Row(
         "thinking only", "Await the follow-up, else Fail(empty_response)",
-        lambda end: end.state.has_thinking,
+        lambda end: end.state.round.has_thinking,
         lambda end: Await(FOLLOW_UP_S, _empty(f"{THINKING}, and no further call came", end.finish)),
     ),
     Row(
@@ -166,7 +166,7 @@ def _fail(fault: Fault | None) -> Decision:
 
 def _once_more(end: Ending, fault: Fault) -> Decision:
     """The language server calls again by itself after its first attempt; not where the client has seen something."""
-    state = end.state
+    state = end.state.round
     if state.has_text or state.has_calls or state.has_media or state.attempts > 1:
         return _fail(fault)
     return Await(FOLLOW_UP_S, fault)

@@ -15,7 +15,7 @@ from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
 from zerogravity.core.events import Terminal
 from zerogravity.core.fold import Call, Reasoning
-from zerogravity.core.running import RunningTurn
+from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Turn
 
 NS = 1_000_000_000
@@ -143,6 +143,7 @@ class MitmStore:
         self.evicted = 0
         self._turns: dict[str, RunningTurn] = {}
         self._cascades: dict[str, RunningTurn] = {}
+        self._bound: dict[str, list[str]] = {}  # turn id → the cascades of its rounds
         self._running: dict[str, RunningTurn] = {}
         self._finished: OrderedDict[str, RunningTurn] = OrderedDict()  # in the order of their ends
         self._ledger = Ledger()
@@ -152,18 +153,31 @@ class MitmStore:
         self._turn_bytes = turn_bytes
         self._turn_readers = turn_readers
 
-    def open(self, turn: Turn, *, abandoned: Callable[[CascadeChannel], object] | None = None) -> RunningTurn:
-        """Begin a turn; it cannot be claimed before it is bound to a cascade. ``abandoned``: as ChannelWriter's."""
+    def open(
+        self,
+        turn: Turn,
+        *,
+        abandoned: Callable[[CascadeChannel], object] | None = None,
+        follow: Callable[[RunningTurn, Terminal], Following | None] = lambda running, terminal: None,
+    ) -> RunningTurn:
+        """Begin a turn; it cannot be claimed before it is bound to a cascade. ``abandoned``: as ChannelWriter's;
+        ``follow``: as RunningTurn's."""
         if turn.id in self._turns:
             raise ValueError(f"turn {turn.id} is open already")
         self.sweep()
         running = RunningTurn(
             turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers, abandoned=abandoned,
-            on_close=self._closed, ledger=self._ledger,
+            follow=follow, on_close=self._closed, ledger=self._ledger,
         )  # fmt: skip
         self._turns[turn.id] = self._running[turn.id] = running
         self.on_open.call(running.channel)
         return running
+
+    def again(self, running: RunningTurn, turn: Turn) -> RunningTurn:
+        """Begin the next round of a turn that goes on."""
+        following = running.again(turn)
+        self._turns[running.id] = self._running[running.id] = following
+        return following
 
     def bind(self, running: RunningTurn, cascade_id: str) -> None:
         """Make the turn claimable. Must happen before the LS hears of it (invariant 9)."""
@@ -173,6 +187,7 @@ class MitmStore:
             raise ValueError(f"turn {running.id} is bound already, or evicted")
         running.bind(cascade_id)
         self._cascades[cascade_id] = running
+        self._bound.setdefault(running.id, []).append(cascade_id)
 
     def find(self, cascade_id: str) -> RunningTurn | None:
         """The turn of exactly that cascade, running or over. One turn may make several attempts."""
@@ -205,7 +220,7 @@ class MitmStore:
     def close(self, terminal: Terminal) -> None:
         """End every turn that runs."""
         for running in tuple(self._running.values()):
-            running.close(terminal)
+            running.end(terminal)
 
     def _closed(self, channel: CascadeChannel) -> None:
         self._finished[channel.id] = self._running.pop(channel.id)
@@ -234,6 +249,6 @@ class MitmStore:
     def _evict(self, turn: RunningTurn) -> None:
         del self._turns[turn.id]
         del self._finished[turn.id]
-        if turn.cascade_id is not None:
-            del self._cascades[turn.cascade_id]
+        for cascade_id in self._bound.pop(turn.id, ()):
+            del self._cascades[cascade_id]
         turn.release()

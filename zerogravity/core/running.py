@@ -4,22 +4,47 @@ runs: its cascade, its attempts, what it waits for. The registry makes and keeps
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
 
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
-from zerogravity.core.events import RequestLine, Terminal
+from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
 
 
-class RunningTurn(ChannelWriter):
-    """``on_close``: called once with the channel, when the terminal record has been appended."""
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What follows the end of a round, or stands before the first one.
 
-    __slots__ = ("_aborts", "_awaiting", "_on_close", "_supervisors")
+    ``prepare``  the round that is over → what is asked next, or how the turn ends after all. It may take its time, and
+                 is cancelled when the turn ends meanwhile; FaultError ends the turn.
+    ``why``      what was wrong with the round, if something was.
+    """
+
+    prepare: Callable[[RunningTurn], Coroutine[Any, Any, Turn | Terminal]]
+    why: str = ""
+
+
+class RunningTurn(ChannelWriter):
+    """One round of a turn: one request to Google, through one cascade. A turn has one, unless it goes on: then each
+    further one is another object (``again``) over the same channel, and what comes late for the former is not read.
+
+    ``turn``: what this round asks for. ``marks``: as the channel's, of this round. ``follow``: asked at its end what
+    follows; if something does, the channel stays open. It must be quick. ``following``: its answer; ``ended``: the end
+    that it was asked about. ``on_close``: called once with the channel, when the terminal record has been appended.
+    """
+
+    __slots__ = (
+        "_aborts", "_awaiting", "_cascade_id", "_first", "_follow", "_on_close", "_supervisors", "_turn",
+        "ended", "following", "marks",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -29,6 +54,7 @@ class RunningTurn(ChannelWriter):
         max_bytes: int = MAX_BYTES,
         max_readers: int = MAX_READERS,
         abandoned: Callable[[CascadeChannel], object] | None = None,
+        follow: Callable[[RunningTurn, Terminal], Following | None] = lambda running, terminal: None,
         on_close: Callable[[CascadeChannel], object] = lambda _: None,
         ledger: Ledger | None = None,
     ) -> None:
@@ -37,21 +63,74 @@ class RunningTurn(ChannelWriter):
             watcher=StopWatcher(turn.stops) if turn.stops else None,
         )  # fmt: skip
         self._on_close = on_close
+        self._follow = follow
+        self._supervisors = Waiters()
+        self._begin(turn, {"received": self._log.marks["received"]})
+
+    def _begin(self, turn: Turn, marks: dict[Phase, int]) -> None:
+        self._turn = turn
+        self.marks = marks
+        self.ended: Terminal | None = None
+        self.following: Following | None = None
+        self._over = False
+        self._first = self._log.count
+        self._cascade_id: str | None = None
         self._awaiting: Await | None = None
         self._aborts: list[Callable[[], None]] = []
-        self._supervisors = Waiters()
+
+    def again(self, turn: Turn) -> RunningTurn:
+        """The next round, after this one has ended."""
+        assert self.following is not None, "the round runs, or the turn is over"
+        self.add(RoundOpened(turn.target.name, self.following.why))
+        following = copy(self)
+        following._begin(turn, {"received": self.marks["received"]})
+        return following
+
+    def ask(self, turn: Turn) -> None:
+        """Ask for this instead, before anything is sent."""
+        assert self._cascade_id is None
+        self._turn = turn
+
+    def add(self, *events: Event) -> None:
+        """A record of our own, also between two rounds; nothing after the end."""
+        if self.channel.state.terminal is None:
+            self._add(Record(self._log.count, self._clock(), -1, b"", events), texts_size(events))
+
+    @property
+    def turn(self) -> Turn:
+        return self._turn
 
     def close(self, terminal: Terminal) -> bool:
+        """End the round, and the turn unless it goes on. The first call wins."""
+        if self.closed:
+            return False
+        if (following := self._follow(self, terminal)) is None:
+            return self.end(terminal)
+        self._over, self.following, self.ended = True, following, terminal
+        self._supervisors.wake()
+        return True
+
+    def end(self, terminal: Terminal) -> bool:
+        """End the turn, also where it was about to go on. The first call wins."""
         if not super().close(terminal):
             return False
         self._on_close(self.channel)
         return True
 
     def mark(self, phase: Phase) -> bool:
-        if not super().mark(phase):
+        if phase in self.marks:
             return False
+        if phase == "admitted":
+            self._first = self._log.count
+        self.marks[phase] = self._clock()
+        self._log.marks.setdefault(phase, self.marks[phase])
         self._supervisors.wake()
         return True
+
+    @property
+    def newest(self) -> int | None:
+        """When the newest record of what was sent has come; None: none has."""
+        return self.channel.state.ended_ns if self._log.count > self._first else None
 
     async def changed(self) -> None:
         """Return at the next phase, policy decision or end: what a supervisor waits for, without waking per event."""
@@ -61,12 +140,13 @@ class RunningTurn(ChannelWriter):
 
     @property
     def cascade_id(self) -> str | None:
-        return self._log.cascade_id
+        """The language server's name of this round."""
+        return self._cascade_id
 
     def bind(self, cascade_id: str) -> None:
-        """The language server's name of this turn, given once."""
-        assert self._log.cascade_id is None
-        self._log.cascade_id = cascade_id
+        """That name, given once. A reader sees the newest."""
+        assert self._cascade_id is None
+        self._cascade_id = self._log.cascade_id = cascade_id
 
     # -- its attempts ------------------------------------------------------------------------------------------
 
@@ -93,7 +173,7 @@ class RunningTurn(ChannelWriter):
 
     @property
     def awaiting(self) -> Await | None:
-        """Policy: the turn goes on in the LS's next call, which must come in time. None: nothing is awaited."""
+        """Policy: the round goes on in the LS's next call, which must come in time. None: nothing is awaited."""
         return self._awaiting
 
     def await_attempt(self, decision: Await) -> None:

@@ -34,6 +34,6 @@ class Subscription:
         try:
             await self._sleep(PATIENCE_S)
         finally:
-            if "matched" in running.channel.marks:
+            if "matched" in running.marks:
                 self._alone.add(endpoint)
         self._late[endpoint] = self._late.get(endpoint, 0) + 1

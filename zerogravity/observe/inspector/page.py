@@ -14,6 +14,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Event,
     Failed,
     Finished,
@@ -22,10 +23,12 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.core.fold import Media
@@ -231,6 +234,12 @@ def _brief(event: Event) -> str:
             return part
         case Grounding():
             return "grounding"
+        case RoundOpened(model, why):
+            return " · ".join(filter(None, (f"now {model}", why)))
+        case ToolsListed(server, tools, _, error):
+            return f"{server}: {error or f'{len(tools)} tools'}"
+        case CallReturned(output=output, error=error):
+            return output if error is None else str(error)
 
 
 def _understood(record: Record) -> list[Json]:

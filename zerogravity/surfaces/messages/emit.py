@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from zerogravity.core.events import Failed, Record, Terminal
-from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Message, Opened, Step
+from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Listed, Message, Opened, Returned, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.messages import message
 from zerogravity.surfaces.messages.blocks import Blocks
@@ -68,7 +68,7 @@ class MessagesEmitter:
             case Ended(terminal):
                 frames = self._whole(self._blocks.ended(self._assembler.state, terminal))
                 return frames + self._end(terminal)
-            case Grew():  # rendered by ``feed``
+            case Grew() | Listed() | Returned():  # the first is rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> list[bytes]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from zerogravity.core.events import Record, Terminal
-from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Message, Opened, Step
+from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Listed, Message, Opened, Returned, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
@@ -107,7 +107,7 @@ class ResponsesEmitter:
             case Ended(terminal):
                 frames = self._whole(self._output.ended(self._assembler.state, terminal))
                 return [*frames, self._end(terminal)]
-            case Grew():  # rendered by ``feed``
+            case Grew() | Listed() | Returned():  # the first is rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> bytes:
