@@ -33,12 +33,14 @@ class ToolsListed:
     """The tools of an MCP server, which this turn's model can call and the gateway runs.
 
     ``server``  its label. ``tools``: JSON objects as MCP lists them: name, description, inputSchema, annotations.
-    ``names``   the name of each for Google, in the same order. ``error``: why there are none.
+    ``names``   the name of each for Google, in the same order. ``asks``: the ones of them that run only with the
+                client's approval. ``error``: why there are none.
     """
 
     server: str
     tools: tuple[dict[str, Any], ...] = ()
     names: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
     error: str = ""
 
 

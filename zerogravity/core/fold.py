@@ -76,8 +76,8 @@ class Call:
     ``before``: what Google's own tools did before the first call of an answer; ``after``: what they did behind this
     one, which may still grow. Source texts of parts.
 
-    ``server``: the label of the MCP server whose ``tool`` is called, by us; empty: the client's own. ``returned``: what
-    such a call has come to, once it has.
+    ``server``: the label of the MCP server whose ``tool`` is called, by us; empty: the client's own. ``asks``: only with
+    the client's approval. ``returned``: what such a call has come to, once it has.
     """
 
     index: int
@@ -91,6 +91,7 @@ class Call:
     after: list[str] = field(default_factory=list[str])
     server: str = ""
     tool: str = ""
+    asks: bool = False
     returned: CallReturned | None = None
 
 
@@ -240,7 +241,7 @@ class Assembler:
         self._before: list[str] = []  # what Google's tools did, until a call comes
         self._around = self._before  # where to put it: there, or behind the last call of this answer
         self._attempt_no = 0
-        self._servers: dict[str, tuple[str, str]] = {}  # name for Google → (label of its MCP server, name there)
+        self._servers: dict[str, tuple[str, str, bool]] = {}  # name for Google → server, tool, asks
 
     def feed(self, record: Record) -> list[Step]:
         """The steps that ``record`` causes."""
@@ -317,7 +318,7 @@ class Assembler:
 
     def _tools_listed(self, event: ToolsListed, steps: list[Step]) -> None:
         for tool, name in zip(event.tools, event.names, strict=True):
-            self._servers[name] = event.server, str(tool.get("name", ""))
+            self._servers[name] = event.server, str(tool.get("name", "")), name in event.asks
         self.state.listings.append(event)
         steps.append(Listed(event))
 
@@ -373,10 +374,10 @@ class Assembler:
             if lent is not None and lent.signature == signature:
                 lent.signature = None
         self._pending = self._lent = None
-        server, tool = self._servers.get(event.name, ("", ""))
+        server, tool, asks = self._servers.get(event.name, ("", "", False))
         call = Call(
             len(self.state.items), event.call_id, event.name, event.args_json, signature, event.upstream_id,
-            before=self._before, server=server, tool=tool,
+            before=self._before, server=server, tool=tool, asks=asks,
         )  # fmt: skip
         self._before, self._around = [], call.after
         if signature and isinstance(self._open, Reasoning):

@@ -94,6 +94,36 @@ class RecordedDetails(Details):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolServer:
+    """An MCP server whose tools are offered to the model; the gateway runs their calls.
+
+    ``label``     its name in this turn. ``url``: where it is; empty: the configuration's server of that name.
+    ``allowed``   JSON as the Responses API has it: null, a list of names, or {tool_names, read_only}.
+    ``approval``  likewise ``require_approval``: ``always``, ``never``, or {always, never} of such filters.
+    ``headers``   of each request to it, its authorization among them: secret, in no trace.
+    """
+
+    label: str
+    url: str = ""
+    allowed: Any = None
+    approval: Any = "always"
+    headers: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What the client says to a call that the turn before asked about. ``request_id``: of the item that asked."""
+
+    request_id: str
+    call_id: str
+    server: str
+    tool: str
+    args_json: str
+    approve: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One request, translated once.
 
@@ -112,6 +142,9 @@ class Turn:
     ``created``     wall-clock seconds of arrival, to the millisecond; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
                     silence, and does not say which.
+    ``servers``     MCP servers whose tools the model may call. ``approvals``: what the client says to calls of theirs.
+    ``max_calls``   how many of such calls are run at most; None: as many as the configuration allows.
+    ``fallbacks``   models that may be asked in its place, in this order.
     ``at_once``     nothing is to be generated: the turn ends without a call to Google, as one that has hit its length.
     ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
@@ -138,6 +171,10 @@ class Turn:
     size: int = field(default=0, compare=False)
     notes: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
+    servers: tuple[ToolServer, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    max_calls: int | None = None
+    fallbacks: tuple[Target, ...] = ()
     at_once: bool = False
 
     def client_name(self, upstream_name: str) -> str:
