@@ -76,8 +76,8 @@ class Call:
     ``before``: what Google's own tools did before the first call of an answer; ``after``: what they did behind this
     one, which may still grow. Source texts of parts.
 
-    ``server``: the label of the MCP server whose ``tool`` is called, by us; empty: the client's own. ``asks``: only with
-    the client's approval. ``returned``: what such a call has come to, once it has.
+    ``server``: the label of the MCP server whose ``tool`` is called, by us; empty: the client's own. ``asks``: only
+    with the client's approval. ``returned``: what such a call has come to, once it has.
     """
 
     index: int
