@@ -102,7 +102,7 @@ async def served(app: Any) -> AsyncIterator[str]:
         listening.bind(("127.0.0.1", 0))
         server = _Uvicorn(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
         running = asyncio.create_task(server.serve([listening]))
-        while not server.started:  # noqa: ASYNC110
+        while not server.started:
             await asyncio.sleep(0.01)
             assert not running.done()
         try:

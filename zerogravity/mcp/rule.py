@@ -125,29 +125,27 @@ class ServerTools(Rule):
         state = running.channel.state
         items = state.items[state.round.begins_at :]
         calls = [item for item in items if isinstance(item, Call)]
-        spent = self._spent(running)
+        spent = self._left(running) == 0
         await self._run(running, [call for call in calls if call.server and not call.asks])
         if any(not call.server for call in calls):
             return Finished("tool")
         if spent or any(call.returned is None for call in calls):
             return Finished("stop")
         turn = await asyncio.to_thread(answered, running.turn, items)
-        return withdrawn(turn, _names(state)) if self._spent(running) else turn
-
-    def _spent(self, running: RunningTurn) -> bool:
-        """Whether no more calls are run: there have been as many, or as many rounds, as there may be."""
-        state = running.channel.state
-        return self._left(running) <= 0 or state.rounds >= self._limits.mcp_rounds
+        last = self._left(running) == 0 or state.rounds >= self._limits.mcp_rounds
+        return withdrawn(turn, _names(state)) if last else turn
 
     def _left(self, running: RunningTurn) -> int:
-        wanted = running.turn.max_calls
+        """How many calls may still be run."""
+        state, wanted = running.channel.state, running.turn.max_calls
         most = self._limits.mcp_calls if wanted is None else min(wanted, self._limits.mcp_calls)
-        return most - sum(call.returned is not None for call in running.channel.state.function_calls)
+        ran = sum(call.returned is not None for call in state.function_calls)
+        return max(most - ran, 0) if state.rounds <= self._limits.mcp_rounds else 0
 
     async def _run(self, running: RunningTurn, calls: Iterable[Call]) -> None:
         """Run them, some at a time, and record what each comes to; what is beyond the limit is not run."""
         calls = list(calls)
-        left = max(self._left(running), 0)
+        left = self._left(running)
         for call in calls[left:]:
             running.add(failed(call.call_id, protocol(INVALID_PARAMS, IGNORED)))
         places = asyncio.Semaphore(self._limits.mcp_parallel)
