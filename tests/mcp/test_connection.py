@@ -240,7 +240,7 @@ PROTOCOL, HTTP = "mcp_protocol_error", "http_error"
         (_ends_at_once, PROTOCOL, -32000, "ended without a response"),
         (_compressed, HTTP, 502, "its answer is compressed"),
         (lambda _, m: web.json_response(failure(m, -32602, "no such cursor")), PROTOCOL, -32602, "no such cursor"),
-        (lambda _, m: web.json_response(success(m, {"tools": "none"})), PROTOCOL, -32603, "does not follow the protocol"),
+        (lambda _, m: web.json_response(success(m, {"tools": "none"})), PROTOCOL, -32603, "does not follow"),
         (lambda _, m: web.json_response(success(m, {"tools": [{"name": 7}]})), PROTOCOL, -32603, "does not follow"),
         (lambda _, m: web.json_response({"jsonrpc": "2.0", "id": 999, "result": {}}), HTTP, 504, "did not answer"),
         (lambda _, m: web.json_response(["surprise"]), PROTOCOL, -32700, ""),

@@ -52,13 +52,16 @@ class ServerTools(Rule):
         self._count = count
 
     def first(self, turn: Turn) -> Turn:
-        endpoints(turn.servers, self._config)
+        self._endpoints(turn)
         labels = [server.label for server in turn.servers]
         for server in turn.servers:
             if labels.count(server.label) > 1:
                 text = f"Invalid '{server.param}': there are several MCP servers of the name {server.label!r}."
                 raise bad_request(text, param=server.param)
         return turn
+
+    def _endpoints(self, turn: Turn) -> list[Endpoint]:
+        return endpoints(turn.servers, self._config, turn.surface)
 
     def before(self, turn: Turn) -> Following | None:
         return Following(self._begin) if turn.servers or turn.approvals else None
@@ -72,7 +75,7 @@ class ServerTools(Rule):
 
     async def _begin(self, running: RunningTurn) -> Turn | Terminal:
         turn = running.turn
-        where = endpoints(turn.servers, self._config)
+        where = self._endpoints(turn)
         lists = await asyncio.gather(*map(partial(self._list, running), turn.servers, where))
         if wrong := [(server.label, found) for server, found in zip(turn.servers, lists, strict=True)
                      if isinstance(found, ServerError)]:  # fmt: skip
@@ -149,7 +152,7 @@ class ServerTools(Rule):
         for call in calls[left:]:
             running.add(failed(call.call_id, protocol(INVALID_PARAMS, IGNORED)))
         places = asyncio.Semaphore(self._limits.mcp_parallel)
-        where = {endpoint.label: endpoint for endpoint in endpoints(running.turn.servers, self._config)}
+        where = {endpoint.label: endpoint for endpoint in self._endpoints(running.turn)}
 
         async def run(call: Call) -> None:
             async with places:
