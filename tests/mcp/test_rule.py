@@ -38,12 +38,12 @@ ASKED = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
 
 
 class Turns(Bench):
-    """The engine with the rule, and servers made by hand."""
+    """The engine with the rule; servers made by hand, unless there are other ``sessions``."""
 
-    def __init__(self, limits: Limits | None = None, **config: Any) -> None:
+    def __init__(self, limits: Limits | None = None, sessions: ServerSessions | None = None, **config: Any) -> None:
         self.fakes = Fakes()
         self.counted: list[tuple[str, str]] = []
-        self.sessions = ServerSessions(limits or Limits(), self.fakes.connect)
+        self.sessions = sessions or ServerSessions(limits or Limits(), self.fakes.connect)
         settings = Config(mcp=True, limits=limits or Limits(), **config)
         rule = ServerTools(settings, self.sessions, lambda *call: self.counted.append(call))
         super().__init__(rules=[rule], limits=limits)
@@ -73,14 +73,18 @@ class Turns(Bench):
 
     async def answers(self, channel: CascadeChannel, *events: Any, end: str = "tool") -> None:
         """Google's answer in the newest round; then what follows."""
-        running = self.inside(channel)
         sent = len(self.ls.sent)
-        matched(running)
-        running.append(0, b"{}", (AttemptOpened(), *events, AttemptClosed("STOP")))
-        running.close(Finished(end))  # pyright: ignore[reportArgumentType]
+        await self.ends(channel, *events, end=end)
         if end == "tool":
             await self.until(lambda: channel.closed or len(self.ls.sent) > sent)
         await settled()
+
+    async def ends(self, channel: CascadeChannel, *events: Any, end: Any = "tool") -> None:
+        """Google's answer alone."""
+        running = self.inside(channel)
+        matched(running)
+        running.append(0, b"{}", (AttemptOpened(), *events, AttemptClosed("STOP")))
+        running.close(Finished(end))
 
     def request(self) -> dict[str, Any]:
         """The newest that was sent."""
