@@ -62,6 +62,7 @@ from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
+from zerogravity.surfaces.responses.server_input import with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -103,7 +104,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("parallel_tool_calls", BOOLEAN, "false: only the first call of an answer is handed on", shown=True),
     replace(TEMPERATURE, shown=1.0), replace(TOP_P, shown=1.0),
     Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig", shown="auto"),
-    Parameter("tools", ARRAY, "functionDeclarations, googleSearch", shown=()),
+    Parameter("tools", ARRAY, "functionDeclarations, googleSearch; MCP servers, whose tools are run here", shown=()),
     Parameter("previous_response_id", STRING, "contents: the dialogue that the input continues", shown=None),
     Parameter("truncation", choice("auto", "disabled"), shown="disabled"),
     Parameter("text", OBJECT, "format: responseMimeType and a schema", shown=None),
@@ -112,7 +113,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("reasoning", OBJECT, "thinkingConfig", shown=None),
     Parameter("user", STRING, shown=None),
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
-    Parameter("max_tool_calls", integer(1), shown=None),
+    Parameter("max_tool_calls", integer(1), "how many calls of MCP tools are run at most", shown=None),
     Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
     Parameter("background", BOOLEAN, "the answer is made without a waiting client; requires store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
@@ -168,6 +169,7 @@ def parse(body: Json, context: Context) -> Turn:
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
     _before(body, previous, target, history, reader)
+    reader.servers.begin([entry.item for entry in entries], previous.items.values() if previous else ())
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
@@ -179,6 +181,9 @@ def parse(body: Json, context: Context) -> Turn:
         generate["generationConfig"] = config
     given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
     form = wanted_form(given_form, target.family, path="text.format", flat=True)
+    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    servers = () if compacts else with_listings(tools.servers, listings)
+    approvals = tuple(reader.servers.approvals)
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
@@ -204,9 +209,15 @@ def parse(body: Json, context: Context) -> Turn:
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
+            listings=listings,
+            known=tuple(server.label for server in servers if server.listed is not None),
+            approved={each.call_id: each.request_id for each in approvals if each.approve},
         ),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        servers=servers,
+        approvals=approvals,
+        max_calls=fields.integer(body, "max_tool_calls"),
         owner=context.owner,
         created=context.created,
         notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
