@@ -57,7 +57,7 @@ from zerogravity.surfaces.openai.parameters import (
     of_other_api,
     stream_options,
 )
-from zerogravity.surfaces.responses import compaction
+from zerogravity.surfaces.responses import compaction, conversation
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -90,9 +90,6 @@ OF_CHAT = (
     of_other_api("logit_bias", "the upstream models do not support it", API),
 )
 WITHOUT_COUNTERPART = (
-    Parameter(
-        "conversation", ANY, refused="is not supported: send 'previous_response_id' or the whole input", asks=is_given
-    ),
     Parameter("prompt", ANY, refused="is not supported: there are no stored prompts", asks=is_given),
     Parameter("context_management", ANY, refused="is not supported: call /v1/responses/compact", asks=is_given),
     Parameter("moderation", ANY, refused="is not supported", asks=is_given),
@@ -122,6 +119,7 @@ REPEATED = (  # in the order of the Response object
 PARAMETERS = (
     Parameter("model", STRING, "who answers"),
     Parameter("input", TEXT_OR_ARRAY, "contents"),
+    Parameter("conversation", TEXT_OR_OBJECT, "contents: its items, to which this turn's are added"),
     *REPEATED,
     TOP_K, SEED,
     Parameter("text.format", OBJECT, "responseMimeType and a schema"),
@@ -149,7 +147,7 @@ def lookups(body: Json) -> Lookups:
     previous = body.get("previous_response_id")
     wanted = [(f"input[{index}]", reference(item)) for index, item in narrow.numbered(body.get("input"))]
     found = tuple((path, item_id) for path, item_id in wanted if item_id is not None)
-    return Lookups(previous if isinstance(previous, str) else None, found)
+    return Lookups(previous if isinstance(previous, str) else None, found, conversation.looked_up(body))
 
 
 def parse(body: Json, context: Context) -> Turn:
@@ -157,17 +155,17 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, OF_CHAT)
     model = fields.required_string(body, "model")
     refuse(body, PARAMETERS)
-    previous = _previous(body, context)
-    entries, skipped = _entries(body, context, continues=previous is not None)
+    before, previous = _conversation(body, context), _previous(body, context)
+    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools(entries, previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*(before or ()), *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     names = NameMap()
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    _before(body, previous, target, history, reader)
+    _before(body, before or previous, target, history, reader)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
@@ -200,13 +198,14 @@ def parse(body: Json, context: Context) -> Turn:
             namespaces=tools.namespaces,
             compacts=compacts,
             input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else (),
+            users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
         ),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
         notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
@@ -214,6 +213,15 @@ def parse(body: Json, context: Context) -> Turn:
 
 
 # -- the input -----------------------------------------------------------------------------------------------
+
+
+def _conversation(body: Json, context: Context) -> list[Entry] | None:
+    """What comes before the input in its conversation; None: it belongs to none."""
+    if (wanted := conversation.named(body)) is None:
+        return None
+    if (found := context.conversation(wanted)) is None:
+        raise conversation.not_found(wanted)
+    return [Entry(f"conversation.items[{index}]", item) for index, item in enumerate(found)]
 
 
 def _previous(body: Json, context: Context) -> StoredTurn | None:
@@ -230,13 +238,19 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(
+    body: Json, context: Context, before: Sequence[Entry] | None, *, continues: bool
+) -> tuple[list[Entry], tuple[str, ...]]:
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    return resolve(body, context)
+    entries, skipped = resolve(body, context)
+    if before is not None:
+        known = {entry.item.get("id") for entry in before}
+        conversation.check_new([entry.item for entry in entries], known, "input")
+    return entries, skipped
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -250,11 +264,17 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
+def _before(
+    body: Json, previous: StoredTurn | Sequence[Entry] | None, target: Target, history: History, reader: Items
+) -> None:
     """Read what comes before the input: instructions, and the dialogue that it continues."""
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
     if previous is None:
+        return
+    if not isinstance(previous, StoredTurn):
+        reader.read(previous)
+        reader.notes.clear()  # they are about this request
         return
     for text in previous.system:
         history.system(text)
@@ -306,6 +326,8 @@ def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str,
         "service_tier": None,
     }
     made = repeated(body, REPEATED, config, special)
+    if (named := conversation.named(body)) is not None:
+        made["conversation"] = {"id": named}
     if made["background"] and not made["store"]:
         text = "Invalid 'background': a background response has to be stored, but 'store' is false."
         raise bad_request(text, param="background", code="invalid_value")
