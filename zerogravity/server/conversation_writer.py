@@ -83,7 +83,7 @@ class ConversationWriter:
         self._held[key], self._turns[turn.id] = turn.id, key
 
         def take(entry: Entry) -> Entry:
-            if entry.running or conversation_of(entry).items != read.items:
+            if entry.running or [*conversation_of(entry).visible] != [*read.visible]:
                 raise locked()
             return replace(entry, running=True, abandoned=False)
 

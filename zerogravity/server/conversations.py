@@ -140,7 +140,7 @@ async def _new_items(request: web.Request, body: Body, there: Conversation | Non
     services, writer, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     budget = LookupBudget(body.raw, services.config.limits)
     if there is not None:
-        budget.take(there.items, "items")
+        budget.take(there.sent, "items")
     if services.config.remote_urls:
         surface = replace(services.surfaces["responses"], media=partial(media_urls, entries="items"))
         budget.replace(await fetch_media(body.members, surface, services.fetch))

@@ -88,7 +88,7 @@ async def conversation_of(request: web.Request, wanted: Lookups, budget: LookupB
         return None
     found = await request.app[CONVERSATIONS].find(wanted.conversation, request[EXCHANGE].owner)
     if found is not None:
-        budget.take(found.history, "conversation")
+        budget.take(found.sent, "conversation")
     return found
 
 

@@ -52,7 +52,7 @@ class Context:
     ``recall``   call id → the call as Google made it, or None (foreign, expired).
     ``stored``   (response id) → StoredTurn or None, already scoped to the owner.
     ``item``     (output item id) → the stored item or None, for ``item_reference``.
-    ``conversation``  (its id) → what a conversation holds for the model, oldest first, or None; likewise.
+    ``conversation``  (its id) → what a conversation has of its history, oldest first, or None; likewise.
     ``secret``   key that authenticates ``encrypted_content`` (32 bytes).
     """
 

@@ -1,8 +1,9 @@
 """Conversations: items that clients add and that turns read and add to (``conversation`` of a Responses request).
 
 The items are kept as their clients have seen them, with what Google wants back of them in ``encrypted_content``, shown
-or not. What a turn adds, it adds whole, when it is over and has not failed. To the model a conversation is what a
-client would have sent that keeps its items itself, so an item that is deleted is gone for the model as well.
+or not. What a turn adds, it adds whole, when it is over and has not failed; beside the items of its answer stands the
+answer in Google's form, which the model gets back as it was. Once one of those items is deleted, the others go to the
+model as they would from a client that keeps its items itself.
 
 Facts: the SDK's ``types/conversations``; errors as the API gives them (seen 2025-10 to 2026-09).
 """
@@ -17,16 +18,16 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.base import Context, StoredTurn
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.declarations import NameMap
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import Carried
 from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
+from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
-from zerogravity.surfaces.responses.response import render
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
@@ -53,8 +54,8 @@ DEFAULTS: Mapping[str, Json] = {  # what the API adds where its schema demands i
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is a thought that its client has not
-    asked to see, and ``before`` is the id of the item that it led to."""
+    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is an *answer*, in front of the items
+    that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their ids."""
 
     id: str
     owner: str
@@ -79,18 +80,24 @@ class Conversation:
 
     @property
     def history(self) -> tuple[Json, ...]:
-        """What the model gets. A summary replaces what came before it, but for what people said."""
+        """Without what a summary has replaced: all before it, but for what people said."""
         at = max((index for index, item in enumerate(self.items) if item.get("type") in SUMMARIES), default=0)
         return (*filter(_outlives_a_summary, self.items[:at]), *self.items[at:])
 
+    @property
+    def sent(self) -> list[Json]:
+        """Of its history, what goes to the model: each answer once."""
+        answered = {item_id for item in self.history if "id" not in item for item_id in item["shown_as"]}
+        return [item for item in self.history if item.get("id") not in answered]
+
     def adding(self, items: Sequence[Json]) -> Conversation:
         """With these at its end, but for those that it has already."""
-        known = self.visible
-        return replace(self, items=(*self.items, *(item for item in items if _place(item) not in known)))
+        known = self.visible.keys()
+        return replace(self, items=(*self.items, *(item for item in items if known.isdisjoint(_ids(item)))))
 
     def without(self, item_id: str) -> Conversation:
-        """Without that item and what belongs to it."""
-        return replace(self, items=tuple(item for item in self.items if _place(item) != item_id))
+        """Without that item, and the answer that it was part of."""
+        return replace(self, items=tuple(item for item in self.items if item_id not in _ids(item)))
 
     def as_json(self) -> dict[str, Any]:
         """What ``of_json`` takes, besides id and owner."""
@@ -101,8 +108,8 @@ class Conversation:
         return cls(identity, owner, data["created"], data["metadata"], tuple(narrow.objects(data["items"])))
 
 
-def _place(item: Json) -> object:
-    return item.get("id", item.get("before"))
+def _ids(item: Json) -> Sequence[str]:
+    return [item["id"]] if "id" in item else item["shown_as"]
 
 
 def _outlives_a_summary(item: Json) -> bool:
@@ -246,31 +253,55 @@ class _Nowhere(History):
 
 
 def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
-    """The items of a turn that is over, its input first; none if it has failed."""
+    """What a turn that is over adds, its input first; nothing if it has failed."""
     turn, state = channel.turn, channel.state
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
         return ()
     details = turn.details_as(ResponsesDetails)
     stored = stored_at_end(channel, secret)
-    output = [stored.items[str(item["id"])] for item in narrow.objects(stored.response["output"])]
-    if ENCRYPTED not in details.include:
-        whole = replace(turn, details=replace(details, include=(*details.include, ENCRYPTED)))
-        output = list(_with_hidden(output, narrow.objects(render(whole, state, secret)["output"])))
-    return (*kept(details.input), *output)
+    shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
+    before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
+    answer = list(stored.contents[len(before) :])
+    made = [{"contents": answer, "family": stored.family, "shown_as": shown_as}] if answer and shown_as else []
+    return (*kept(details.input), *made, *(stored.items[item_id] for item_id in shown_as))
 
 
-def _with_hidden(output: Sequence[Json], whole: Sequence[Json]) -> Iterator[Json]:
-    """``output`` with what ``whole`` has besides: the same answer, as a client sees it that asks for what is sealed."""
-    following = iter(output)
-    hidden: list[Json] = []
-    for item in whole:
-        if item["type"] == "reasoning" and not item["summary"]:
-            hidden.append(item)
-            continue
-        seen = next(following)
-        for thought in hidden:
-            yield {**{name: thought[name] for name in ("type", "summary", "encrypted_content")}, "before": seen["id"]}
-        hidden.clear()
-        sealed = item.get("encrypted_content")
-        yield seen if sealed is None else {"encrypted_content": sealed, **seen}
+# -- what the next turn reads --------------------------------------------------------------------------------------
+
+
+def entries_of(items: Sequence[Json]) -> list[Entry]:
+    """The items that clients know, each at its path."""
+    return [Entry(f"conversation.items[{index}]", item) for index, item in enumerate(items) if "id" in item]
+
+
+def read(items: Sequence[Json], reader: Items, history: History, target: Target) -> None:
+    """Items with their answers → the history of a turn. Raises FaultError 400."""
+    noted = len(reader.notes)
+    by_id = {entry.item["id"]: entry for entry in entries_of(items)}
+    answered: set[str] = set()
+    waiting: list[Entry] = []
+    for item in items:
+        if "id" not in item:
+            reader.read(waiting)
+            waiting = []
+            answered.update(item["shown_as"])
+            reader.remember_calls(by_id[item_id].item for item_id in item["shown_as"])
+            contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
+            history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
+        elif item["id"] not in answered:
+            waiting.append(by_id[item["id"]])
+    reader.read(waiting)
+    del reader.notes[noted:]  # they are for those who send the items
+
+
+def _identified(contents: Sequence[Json]) -> tuple[Json, ...]:
+    """With an id for each call, since only the models of some families give them one, and another may go on."""
+    return tuple({**content, "parts": [_with_id(part) for part in content["parts"]]} for content in contents)
+
+
+def _with_id(part: Json) -> Json:
+    call = narrow.an_object(part.get("functionCall"))
+    if call is None or "id" in call or "zgCallId" not in part:
+        return part
+    return {**part, "functionCall": {**call, "id": part["zgCallId"]}}

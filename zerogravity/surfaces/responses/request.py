@@ -155,17 +155,21 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, OF_CHAT)
     model = fields.required_string(body, "model")
     refuse(body, PARAMETERS)
-    before, previous = _conversation(body, context), _previous(body, context)
-    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
+    held, previous = _conversation(body, context), _previous(body, context)
+    before = conversation.entries_of(held or ())
+    entries, skipped = _entries(body, context, continues=bool(before) or previous is not None)
+    if held is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools([*(before or ()), *entries], previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     names = NameMap()
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    _before(body, before or previous, target, history, reader)
+    _before(body, previous, target, history, reader)
+    conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
@@ -215,13 +219,13 @@ def parse(body: Json, context: Context) -> Turn:
 # -- the input -----------------------------------------------------------------------------------------------
 
 
-def _conversation(body: Json, context: Context) -> list[Entry] | None:
+def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
     """What comes before the input in its conversation; None: it belongs to none."""
     if (wanted := conversation.named(body)) is None:
         return None
     if (found := context.conversation(wanted)) is None:
         raise conversation.not_found(wanted)
-    return [Entry(f"conversation.items[{index}]", item) for index, item in enumerate(found)]
+    return found
 
 
 def _previous(body: Json, context: Context) -> StoredTurn | None:
@@ -238,19 +242,13 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(
-    body: Json, context: Context, before: Sequence[Entry] | None, *, continues: bool
-) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    entries, skipped = resolve(body, context)
-    if before is not None:
-        known = {entry.item.get("id") for entry in before}
-        conversation.check_new([entry.item for entry in entries], known, "input")
-    return entries, skipped
+    return resolve(body, context)
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -264,17 +262,11 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(
-    body: Json, previous: StoredTurn | Sequence[Entry] | None, target: Target, history: History, reader: Items
-) -> None:
+def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
     """Read what comes before the input: instructions, and the dialogue that it continues."""
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
     if previous is None:
-        return
-    if not isinstance(previous, StoredTurn):
-        reader.read(previous)
-        reader.notes.clear()  # they are about this request
         return
     for text in previous.system:
         history.system(text)
