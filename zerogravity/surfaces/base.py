@@ -54,6 +54,7 @@ class Context:
     ``recall``   call id → the call as Google made it, or None (foreign, expired).
     ``stored``   (response id) → StoredTurn or None, already scoped to the owner.
     ``item``     (output item id) → the stored item or None, for ``item_reference``.
+    ``conversation``  (its id) → what a conversation has of its history, oldest first, or None; likewise.
     ``secret``   key that authenticates ``encrypted_content`` (32 bytes).
     """
 
@@ -64,6 +65,7 @@ class Context:
     recall: Callable[[str], RememberedCall | None] = lambda _: None
     stored: Callable[[str], StoredTurn | None] = lambda _: None
     item: Callable[[str], Json | None] = lambda _: None
+    conversation: Callable[[str], Sequence[Json] | None] = lambda _: None
     secret: bytes = bytes(32)
 
 
@@ -166,6 +168,7 @@ class Lookups:
 
     previous_response_id: str | None = None
     items: tuple[tuple[str, str], ...] = ()
+    conversation: str | None = None
 
 
 @dataclass(slots=True)

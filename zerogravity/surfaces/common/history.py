@@ -179,6 +179,8 @@ class History:
         self._finish_step()
         contents, lost = named(contents)
         self._drop(lost)
+        if contents and contents[0].get("role") == "model" and self._contents and self._contents[-1]["role"] == "model":
+            self._contents.append(dict(CONTINUE))
         for content in contents:
             self._contents.append(dict(content))
         last = self._contents[-1] if self._contents else None
