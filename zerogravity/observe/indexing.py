@@ -26,6 +26,7 @@ from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
+from zerogravity.errors import Termination
 from zerogravity.observe import moments, summary, tool_results, trace_folders, trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
@@ -62,17 +63,34 @@ def entry(trace: Trace, folder: str, changed: int) -> Entry:
         "tools": _clean(jsonio.text(texts(info.get("called")))), "note": _clean(text(info.get("note"))),
         "star": int(trace.starred), "row": _clean(jsonio.text(row)),
     }  # fmt: skip
-    return Entry(values, {name: _clean(part[:MOST]) for name, part in parts(trace).items() if part})
+    texts_ = {name: _clean(part[:MOST]) for name, part in parts(trace).items() if part}
+    return Entry(values, texts_, _awaited(trace), [_clean(call) for call in summary.results(_fresh(trace))])
+
+
+def _awaited(trace: Trace) -> list[tuple[str, str]]:
+    """The calls whose results its client was to bring."""
+    if trace.info.get("code") != Termination.TOOL:
+        return []
+    from zerogravity.surfaces import REGISTRY  # heavy, and not for who finds the index as it should be
+
+    found = summary.awaited_calls(trace.channel.turn, trace.state.function_calls, REGISTRY)
+    return [(_clean(own), _clean(upstream)) for own, upstream in found]
+
+
+def _fresh(trace: Trace) -> list[dict[str, object]]:
+    """What was not in the turn before."""
+    info = trace.info
+    return objects(trace.google_request.get("contents"))[
+        count(info.get("fresh")) if text(info.get("previous")) else 0 :
+    ]
 
 
 def parts(trace: Trace) -> dict[str, str]:
     """Part → text, as the table above has them."""
     info, state = trace.info, trace.state
     names = {name: text(client) for name, client in members(info.get("tool_names")).items()}
-    request = trace.google_request
-    previous = text(info.get("previous"))
-    fresh = objects(request.get("contents"))[count(info.get("fresh")) if previous else 0 :]
-    asked = [] if previous else list(_texts(request.get("systemInstruction")))
+    previous, fresh = text(info.get("previous")), _fresh(trace)
+    asked = [] if previous else list(_texts(trace.google_request.get("systemInstruction")))
     for content in fresh:
         if not (previous and content.get("role") == "model"):  # else it is the answer of the turn before
             asked += _texts(content)
