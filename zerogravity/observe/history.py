@@ -27,7 +27,7 @@ class Page(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A line of a turn's text. ``part``: see ``indexing``."""
+    """A line of a turn's text. ``part``: see ``turn_texts``."""
 
     turn: str
     part: str

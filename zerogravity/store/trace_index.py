@@ -4,9 +4,9 @@ comes from the folders and can be made again from them, so a file that is broken
 | table         | holds                                                                                               |
 |---------------|-----------------------------------------------------------------------------------------------------|
 | ``turns``     | a row per turn, in plain columns, for people too; ``row``: what the inspector shows of it, as JSON   |
-| ``awaited``   | the calls of a turn that ended with some: our id and Google's                                        |
+| ``awaited``   | the calls of a turn that ended with some: our id and Google's                                       |
 | ``results``   | the calls whose results a turn has brought                                                          |
-| ``parts``     | what is new in a turn's texts: (turn, part, text); see ``observe.indexing``                          |
+| ``parts``     | what is new in a turn's texts: (turn, part, text); see ``observe.turn_texts``                       |
 | ``parts_fts`` | FTS5 over ``parts.text`` by trigrams, so that ``LIKE '%any part of a word%'`` is fast                |
 
 Trigrams find what grep finds, in every script; without positions (``detail=none``) they take half the space of a text.
