@@ -10,7 +10,8 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
-from zerogravity.observe import summary
+from zerogravity.observe import prices
+from zerogravity.observe.prices import Price
 
 LIMIT = 1000  # runs; those that have been quiet for longest are forgotten
 CANCELLED = (Termination.CANCELLED, Termination.CLIENT_GONE)
@@ -19,18 +20,17 @@ CANCELLED = (Termination.CANCELLED, Termination.CLIENT_GONE)
 @dataclass(slots=True)
 class Totals:
     """``running`` of the ``turns`` are not over; ``failed`` are, for another reason than that the client had enough of
-    them (``cancelled``). ``price``: US dollars of those that have one, which ``unpriced`` have not."""
+    them (``cancelled``). ``price``: of those that are over."""
 
     turns: int = 0
     running: int = 0
     failed: int = 0
     cancelled: int = 0
     usage: Usage = field(default_factory=Usage)
-    price: float = 0.0
-    unpriced: int = 0
+    price: Price = prices.FREE
 
     def as_json(self) -> dict[str, object]:
-        return {**asdict(self), "usage": codec.usage_out(self.usage)}
+        return {**asdict(self), "usage": codec.usage_out(self.usage), **self.price.as_json()}
 
 
 class Runs:
@@ -67,7 +67,4 @@ class Runs:
             ended = channel.terminal.fault.termination in CANCELLED
             totals.cancelled += ended
             totals.failed += not ended
-        if (price := summary.price(channel)) is not None:
-            totals.price += price
-        else:
-            totals.unpriced += 1
+        totals.price += prices.of_turn(channel)
