@@ -48,11 +48,13 @@ class ToolsListed:
 @value
 class CallReturned:
     """What a call came to that the gateway has run. ``output``: text of its result. ``error``: why there is none, as a
-    JSON object (``type`` and what belongs to it); None: it went well."""
+    JSON object (``type`` and what belongs to it); None: it went well. ``media``: its pictures and the like, as parts in
+    Google's form."""
 
     call_id: str
     output: str = ""
     error: dict[str, Any] | None = None
+    media: tuple[dict[str, Any], ...] = ()
 
 
 @value
@@ -291,8 +293,10 @@ def texts_size(events: tuple[Event, ...]) -> int:
                 size += len(data)
             case ServerTool(part):
                 size += len(part)
-            case CallReturned(output=output):
-                size += len(output)
+            case CallReturned(output=output, media=media):
+                size += len(output) + sum(len(str(part)) for part in media)
+            case ToolsListed(tools=tools):
+                size += sum(len(str(tool)) for tool in tools)
             case _:
                 pass
     return size

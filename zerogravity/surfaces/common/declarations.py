@@ -47,6 +47,11 @@ class NameMap:
         return {google: client for google, client in self._client.items() if google != client}
 
 
+def server_tool(server: str, tool: str) -> str:
+    """The key of an MCP server's tool, if no other function has it."""
+    return f"{server}.{tool}"
+
+
 def _cleaned(name: str, attempt: int) -> str:
     """A legal name that is specific to the original; ``attempt``: counts up while it is taken."""
     text = name if attempt == 0 else f"{attempt} {name}"

@@ -13,12 +13,12 @@ from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished, Usage
-from zerogravity.core.family import STAND_IN, rules
-from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
+from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.history import CONTINUE, arguments, parsed
+from zerogravity.surfaces.common.answer_parts import answer_parts
+from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
 from zerogravity.surfaces.responses import response
@@ -119,10 +119,12 @@ def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
         return stored
-    if turn.details_as(ResponsesDetails).compacts:
+    details = turn.details_as(ResponsesDetails)
+    if details.compacts:
         return replace(stored, contents=())
     why = response.refusal(state, state.terminal)
-    if not (parts := [{"text": why}] if why else answer_parts(turn, state)):
+    answer = answer_parts(state.items, turn.target.family, one_call=details.one_call)
+    if not (parts := [{"text": why}] if why else answer):
         return stored
     between = [CONTINUE] if stored.contents and stored.contents[-1]["role"] == "model" else []
     return replace(stored, contents=(*stored.contents, *between, {"role": "model", "parts": parts}))
@@ -157,42 +159,6 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
         tools=details.tools,
         frames=frames,
     )
-
-
-def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
-    """The answer in Google's form: signed thoughts, and the calls that the client saw with the parts of Google's own
-    tools around them. ``zgCallId`` is the client's id of a call, which ``History.extend`` removes."""
-    family = rules(turn.target.family)
-    one_call = turn.details_as(ResponsesDetails).one_call
-    parts: list[dict[str, Any]] = []
-    called = False
-    for item in state.items:
-        part: dict[str, Any]
-        signature = item.signature
-        match item:
-            case Reasoning():
-                if not signature:
-                    continue
-                part = {"text": item.text, "thought": True}
-            case Message():
-                part = {"text": item.text}
-            case Media():
-                part = {"inlineData": {"mimeType": item.mime, "data": item.data}}
-            case Call():
-                if called and one_call:
-                    continue
-                call: dict[str, Any] = {"name": item.name, "args": arguments(item.args_json)}
-                if family.ids_on_calls:
-                    call["id"] = item.upstream_id or item.call_id
-                part = {"functionCall": call, "zgCallId": item.call_id}
-                if not called and family.needs_signature:
-                    signature = signature or STAND_IN
-                called = True
-                parts += parsed(item.before)
-        parts.append({**part, "thoughtSignature": signature} if signature else part)
-        if isinstance(item, Call):
-            parts += parsed(item.after)
-    return parts
 
 
 def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes) -> dict[str, str]:
