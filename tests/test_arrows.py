@@ -48,6 +48,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
     "rounds": BASE,
+    "cooldowns": (*BASE, "observe.moments", "wire.reasons"),
+    "failover": (*BASE, "cooldowns", "rounds", "wire.reasons"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines", "rounds"),
     "backends": (),
     "backends.base": (*BASE, "hosts"),
@@ -62,7 +64,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store": (*BASE, "background", "wire.jsonio", "worker"),
     "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
-        *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
+        *BASE, "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config", "surfaces", "store.base",
         "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),

@@ -174,7 +174,7 @@ class Engine:
         return next(filter(None, (rule.after(running, terminal) for rule in self._rules)), None)
 
     async def _prepared(self, running: RunningTurn) -> None:
-        """What has to be done before the first round."""
+        """What has to be done before the first round, and before the first one of another model."""
         for rule in self._rules:
             if not running.closed and (before := rule.before(running.turn)) is not None:
                 await self._take(running, before, running.ask)
@@ -185,7 +185,11 @@ class Engine:
             return None
         made = list[RunningTurn]()
         await self._take(running, following, lambda turn: made.append(self._store.again(running, turn)))
-        return made[0] if made else None
+        if not made:
+            return None
+        if made[0].turn.target != running.turn.target:  # the request was read again, for another model
+            await self._prepared(made[0])
+        return made[0]
 
     async def _take(self, running: RunningTurn, following: Following, go_on: Callable[[Turn], None]) -> None:
         """Prepare, then go on with a turn or end, unless it has ended meanwhile. Raises FaultError."""

@@ -44,6 +44,8 @@ async def health(request: web.Request) -> web.Response:
         body["broken"] = broken
     if health.degraded:
         body["degraded"] = health.degraded
+    if cooldowns := request.app[SERVICES].cooldowns.as_json():
+        body["cooldowns"] = cooldowns
     return json_response(body, NO_STORE)
 
 

@@ -13,6 +13,7 @@ from zerogravity.agents.recognise import recognise
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import Body, read_json
+from zerogravity.server.fallbacks import with_fallbacks
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -66,13 +67,24 @@ async def turn_of(
     if services.config.remote_urls:
         members = await fetch_media(members, surface, services.fetch)
         budget.replace(members)
-    turn = (parse or surface.parse)(members, await context_of(request, surface, members, local or {}, budget))
+    read, context = parse or surface.parse, await context_of(request, surface, members, local or {}, budget)
+    turn = read(members, context)
     caller = recognise(request.headers, members)
-    turn = replace(
-        turn, size=budget.memory, notes=(*turn.notes, *body.notes),
-        client=caller.client, conversation=turn.conversation or caller.conversation, agent=caller.agent,
-        run=request.get(RUN, ""),
-    )  # fmt: skip
+    size, notes, run = budget.memory, body.notes, request.get(RUN, "")
+
+    def whole(turn: Turn) -> Turn:
+        return replace(
+            turn, size=size, notes=(*turn.notes, *notes), client=caller.client,
+            conversation=turn.conversation or caller.conversation, agent=caller.agent, run=run,
+        )  # fmt: skip
+
+    def ask(name: str) -> Turn:
+        other = read({**members, "model": name}, again)
+        return replace(whole(other), model=turn.model, served_by=name)
+
+    again = replace(context, recall=services.store.calls.get)  # what it brings has been counted
+    skipped = int(members.get("model") is None)
+    turn = with_fallbacks(whole(turn), services.config.fallbacks, context.target, ask, skipped=skipped)
     return Incoming(turn, body.raw, request.headers)
 
 
