@@ -64,8 +64,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store": (*BASE, "background", "wire.jsonio", "worker"),
     "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
-        *BASE, "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
+        *BASE, "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config", "surfaces",
+        "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),

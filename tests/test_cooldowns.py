@@ -140,7 +140,7 @@ def test_who_is_not_asked_gets_a_429_with_the_time_that_is_left(cooldowns: Coold
     fault = cooldowns.refusal(TARGET, found)
     assert (fault.status, fault.code, fault.reason, fault.remedy) == (429, "rate_limit_exceeded", "rate", INSTEAD)
     assert fault.message == (
-        "Google was not asked: it answered 429 RESOURCE_EXHAUSTED (rate), and 'gemini-3-flash' must be left alone for "
+        "Google was not asked: it answered 429 RESOURCE_EXHAUSTED (rate); 'gemini-3-flash' must be left alone for "
         "43 s more"
     )
     assert fault_headers(fault)["Retry-After"] == "43"

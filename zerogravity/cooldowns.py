@@ -72,7 +72,7 @@ class Cooldowns:
         return replace(
             cause, origin=Origin.UPSTREAM, status=429,
             code="rate_limit_exceeded" if cause.status != 429 else cause.code,
-            message=f"Google was not asked: it answered {said}, and {about} must be left alone for {in_words(left)} more",
+            message=f"Google was not asked: it answered {said}; {about} must be left alone for {in_words(left)} more",
             retry_after=left, rpc_status="RESOURCE_EXHAUSTED", remedy="" if cooldown.shared else INSTEAD,
             details=tuple(_details(cause, left)),
         )  # fmt: skip
