@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import CHECK, MODEL, SURFACES, Said, ask, at_rest, both_response_paths, quick, request
+from zerogravity.testing.simulator.google.default_answers import claude_thoughts
 from zerogravity.testing.simulator.google.scenarios import (
-    SIGN,
     Scenario,
     call,
     error,
@@ -152,10 +152,10 @@ async def test_thinking_counts_where_it_is_shown(stack, http, surface, stream) -
 async def test_calls_of_the_one_that_answers_come_with_its_own_signatures(stack, http, surface) -> None:
     """The next request goes to it, and Google takes them."""
     stack.google.script(busy(429), match=of)
-    signed = event({"text": "", "thought": True, "thoughtSignature": SIGN})
     called = event(call("get_weather", {"city": "Rome"}, None), finish="STOP")
-    stack.google.script(Scenario([*think("Let me see."), (0.0, signed), (0.0, called)]))
-    said = await ask(stack, http, surface, "Weather?", stream=False, tools=True, models=[THIRD])
+    stack.google.script(lambda given: Scenario([*claude_thoughts(given, ["Let me see."]), (0.0, called)]))
+    wanted = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}} if surface == "gemini" else {}
+    said = await ask(stack, http, surface, "Weather?", stream=False, tools=True, models=[THIRD], **wanted)
     assert (said.status, said.headers["x-zerogravity-model"]) == (200, THIRD)
     path, body = request(surface, "Weather?", stream=False, tools=True)
     match surface:
@@ -178,7 +178,7 @@ async def test_calls_of_the_one_that_answers_come_with_its_own_signatures(stack,
             known = {name: made[name] for name in ("id", "name") if name in made}
             named = {**known, "response": {"output": "sunny"}}
             body["contents"] += [content, {"role": "user", "parts": [{"functionResponse": named}]}]
-    path = path.replace(MODEL, THIRD)
+    path, body = path.replace(MODEL, THIRD), {**body, **wanted}
     if "model" in body:
         body["model"] = THIRD
     async with http.post(stack.url + path, json=body) as answer:
