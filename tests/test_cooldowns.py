@@ -170,8 +170,8 @@ def test_as_json(cooldowns: Cooldowns) -> None:
     cooldowns.note(TARGET, refused("30s"))
     cooldowns.note(PRO, refused("60s", quota("RequestsPerProject")))
     assert cooldowns.as_json() == [
-        {"model": "all models", "seconds": 60.0, "until": "2026-02-02T02:41:00.000Z", "reason": "rate",
+        {"model": "all models", "shared": True, "until": "2026-02-02T02:41:00.000Z", "reason": "rate",
          "google": "429 RESOURCE_EXHAUSTED"},
-        {"model": "gemini-3-flash", "seconds": 30.0, "until": "2026-02-02T02:40:30.000Z", "reason": "rate",
+        {"model": "gemini-3-flash", "shared": False, "until": "2026-02-02T02:40:30.000Z", "reason": "rate",
          "google": "429 RESOURCE_EXHAUSTED"},
     ]  # fmt: skip

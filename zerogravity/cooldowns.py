@@ -6,7 +6,6 @@ all of them. Facts: language-server-and-google C.5; wire-gemini-and-mapping 1.4.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -72,7 +71,7 @@ class Cooldowns:
         return replace(
             cause, origin=Origin.UPSTREAM, status=429,
             code="rate_limit_exceeded" if cause.status != 429 else cause.code,
-            message=f"Google was not asked: it answered {said}; {about} must be left alone for {in_words(left)} more",
+            message=f"Google was not asked: it answered {said}; {about} must be left alone for {span(left)} more",
             retry_after=left, rpc_status="RESOURCE_EXHAUSTED", remedy="" if cooldown.shared else INSTEAD,
             details=tuple(_details(cause, left)),
         )  # fmt: skip
@@ -86,16 +85,11 @@ class Cooldowns:
         """For ``/health`` and the like."""
         return [
             {
-                "model": "all models" if one.shared else one.model, "seconds": round(self.left(one), 1),
-                "until": utc(one.until), "reason": one.cause.reason, "google": one.cause.google_status,
+                "model": "all models" if one.shared else one.model, "shared": one.shared, "until": utc(one.until),
+                "reason": one.cause.reason, "google": one.cause.google_status,
             }
             for one in self
         ]  # fmt: skip
-
-
-def in_words(left: float) -> str:
-    """``42 s``, ``3 min``, ``5 d 23 h``"""
-    return f"{math.ceil(left)} s" if left < 100 else span(left)
 
 
 def _is_shared(fault: Fault) -> bool:

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from zerogravity.cooldowns import Cooldowns, in_words
+from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed, Terminal
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Fallback, Turn
 from zerogravity.errors import BAD_CERTIFICATE, Fault, FaultError, Origin, Termination
 from zerogravity.rounds import Rule
-from zerogravity.wire.reasons import LASTING, Reason
+from zerogravity.wire.reasons import LASTING, Reason, span
 
 logger = logging.getLogger("zerogravity.failover")
 NS = 1_000_000_000
@@ -77,19 +77,18 @@ class Row:
     then: Decision
 
 
-ANY = "any"
-FAIL = "Fail(that failure)"
+ANY, FAIL, ROOM = "any", "Fail(that failure)", "429, 503, 529, no capacity; a lost connection"
 ROWS = (
     Row(
-        ANY, "a client can have seen some of the answer", ANY, FAIL,
+        ANY, "a client can have seen something", ANY, FAIL,
         lambda failure: failure.seen, "fail",
     ),
     Row(
-        "no 429, 503, 529 or lack of capacity, no lost connection; login, licence, billing", ANY, ANY, FAIL,
+        "anything else than 429, 503, 529, no capacity, a lost connection", ANY, ANY, FAIL,
         lambda failure: failure.kind == "other", "fail",
     ),
     Row(
-        ANY, f"less than {NEAR_S:g} s are left of limits.turn_seconds", ANY, FAIL,
+        ANY, f"the turn has less than {NEAR_S:g} s left", ANY, FAIL,
         lambda failure: failure.left < NEAR_S, "fail",
     ),
     Row(
@@ -97,26 +96,25 @@ ROWS = (
         lambda failure: failure.kind == "lost" and failure.begun, "fail",
     ),
     Row(
-        "503, 529 or no capacity, without a time to wait; a lost connection", "nothing has come; the first call",
-        "limits.retry_seconds is not 0", "Ask the same model once more, after a pause",
+        "503, 529, no capacity, and no time to wait; a lost connection", "first call, nothing has come",
+        "retry_seconds is not 0", "Ask the same model once more, after a pause",
         lambda failure: (
             failure.kind in ("busy", "lost") and failure.again and not failure.begun and not failure.repeated
         ), "again",
     ),
     Row(
-        "429, 503, 529 or no capacity; a lost connection", "no client can have seen anything",
-        "models or fallbacks name another one, not in cooldown", "Ask that model",
+        ROOM, "no client can have seen anything", "another model, not in cooldown", "Ask that model",
         lambda failure: failure.another, "another",
     ),
-    Row("the same", "the same", "no other model", FAIL, lambda _: True, "fail"),
+    Row(
+        ROOM, "no client can have seen anything", "no other model", FAIL,
+        lambda _: True, "fail",
+    ),
 )  # fmt: skip
 COOLDOWNS = (
-    (
-        "none: the model is in cooldown", "before anything is asked", "models or fallbacks name another one, not in "
-        "cooldown", "Ask that model at once",
-    ),
-    ("the same", "the same", "no other model", "429 with the time that is left; Google is not asked"),
-)  # fmt: skip
+    ("the model is in cooldown", "before the first call", "another model, not in cooldown", "Ask that model"),
+    ("the model is in cooldown", "before the first call", "no other model", "Fail(429 with the time that is left)"),
+)
 
 
 def decide(failure: Failure) -> Decision:
@@ -173,7 +171,7 @@ class Failover(Rule):
         cooldown = self._cooldowns.of(turn.target)
         if cooldown is None:  # it has just ended
             return turn
-        why = f"is in cooldown for {in_words(self._cooldowns.left(cooldown))}"
+        why = f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
         if (other := self._another(turn, why)) is None:
             self._count("refusal", "cooldown")
             raise FaultError(self._cooldowns.refusal(turn.target, cooldown))
