@@ -79,12 +79,31 @@ def _split(value: object) -> object:
 
 def _pairs(value: object) -> object:
     """From the environment pairs come as ``a=b,c=d``."""
+    return _paired(value, "NAME=MODEL,NAME=MODEL") if isinstance(value, str) else value
+
+
+def _fallbacks(value: object) -> object:
+    """From the environment they come as ``a=b|c,d=e``."""
     if not isinstance(value, str):
         return value
-    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    pairs = _paired(value, "NAME=MODEL|MODEL,NAME=MODEL")
+    return {name: [one.strip() for one in models.split("|")] for name, models in pairs.items()}
+
+
+def _paired(text: str, form: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if any(not name.strip() or not target.strip() for name, _, target in pairs):
-        raise ValueError("must look like NAME=MODEL,NAME=MODEL")
+        raise ValueError(f"must look like {form}")
     return {name.strip(): target.strip() for name, _, target in pairs}
+
+
+def _others(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for name, models in value.items():
+        if name in models:
+            raise ValueError(f"'{name}' cannot stand for itself")
+        if "" in models:
+            raise ValueError(f"'{name}' has an empty name among its models")
+    return value
 
 
 def _url(text: str) -> str:
@@ -117,6 +136,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Keys = Annotated[tuple[HeaderText, ...], BeforeValidator(_split)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
+Fallbacks = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_fallbacks), AfterValidator(_others)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)]
 
 
@@ -148,6 +168,12 @@ class Limits(BaseModel):
     first_byte_seconds: float = Field(120, gt=0, description="upstream silence before the first byte")
     idle_seconds: float = Field(120, gt=0, description="upstream silence after it")
     turn_seconds: float = Field(1800, gt=0, description="a whole turn")
+    retry_seconds: float = Field(
+        1, ge=0, description="pause before a model without room is asked once more, about; 0: it is not"
+    )
+    cooldown_seconds: float = Field(
+        7 * 86400, ge=0, description="how long a model is left alone at most when Google says so; 0: not at all"
+    )
     turn_bytes: int = Field(64 * MIB, ge=MIB, description="event log of one turn")
     store_bytes: int = Field(512 * MIB, ge=MIB, description="memory of all that is kept")
     store_turns: int = Field(10_000, ge=1, description="finished turns in memory")
@@ -246,6 +272,9 @@ class Config(BaseModel):
     relay: bool = Field(True, description="carry turns' calls past mitmproxy, on kept connections to Google")
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
     aliases: Pairs = Field(default_factory=dict, description="model name of a client = ours")
+    fallbacks: Fallbacks = Field(
+        default_factory=dict, description="model = the ones that are asked, in this order, where it has no room"
+    )
     trace: bool = Field(True, description="keep a redacted trace folder of each turn")
     trace_dir: Text = Field(None, description="where traces go; default: below data_dir")
     trace_bytes: int = Field(512 * MIB, ge=MIB, description="traces in all; the oldest are removed")

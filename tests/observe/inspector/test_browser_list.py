@@ -386,6 +386,20 @@ async def test_a_strip_that_knows_nothing_is_grey_and_the_page_connects_again(pa
     await page.browser.console()
 
 
+async def test_models_that_are_left_alone_are_in_the_strip(page):
+    cooldown = {"model": "gemini-3-flash", "until": "2996-02-02T02:42:22Z", "reason": "quota", "google": "429 X"}
+    page.looked.scene.health = {"line": "ready", "cooldowns": [cooldown], "active": 1}
+    await page.open()
+    chips = "return $$('#health .chip').map((chip) => [chip.innerText, chip.className.slice(5), chip.title])"
+    _, _, (words, kind, title), active = await page.browser.run(chips)
+    assert words.startswith("gemini-3-flash waits until ")
+    assert "2996" in words
+    assert (kind, title) == ("warn", "Google answered 429 X (quota), and is not asked before that")
+    assert active[0] == "active 1"
+    page.looked.scene.health = {"line": "ready", "cooldowns": [], "active": 1}
+    await page.browser.until("return !$('#health').innerText.includes('gemini-3-flash')")
+
+
 async def test_a_hidden_window_is_not_connected(page):
     await page.open()
     hide = (

@@ -34,9 +34,10 @@ def media_urls(body: Mapping[str, Any], entries: str = "input") -> Iterator[Medi
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    """A summary is only shown at its end, thoughts only to clients that ask for them."""
-    details = channel.turn.details_as(ResponsesDetails)
-    return not details.compacts and channel.state.has_output(thinking=details.shows_thinking)
+    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole."""
+    details, state = channel.turn.details_as(ResponsesDetails), channel.state
+    sealed = details.seals_thinking and len(state.items) > 1
+    return not details.compacts and (sealed or state.has_output(thinking=details.shows_thinking))
 
 
 surface = Surface(
