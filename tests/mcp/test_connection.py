@@ -150,6 +150,27 @@ async def test_a_command_that_is_no_server() -> None:
         assert (await refused(session.list_tools()))["type"] == "mcp_protocol_error"
 
 
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+async def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    async with connected(command=sys.executable, args=("-c", STUBBORN, str(noted))) as session:
+        asking = asyncio.create_task(session.list_tools())
+        async with asyncio.timeout(20):
+            while not noted.exists() or not noted.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        pid = int(noted.read_text())
+        await session.close()
+        assert (await refused(asking))["message"] == "the session was closed"
+    assert not psutil.pid_exists(pid)
+
+
 # -- servers that hang, lie or refuse ----------------------------------------------------------------------------
 
 INITIALIZED = {

@@ -94,4 +94,4 @@ async def test_a_server_that_is_not_there_ends_the_turn() -> None:
     async with turns(server) as bench:
         channel = await bench.begun(SERVER)
         [listing] = channel.state.listings
-        assert (channel.termination, listing.error) == (Termination.UPSTREAM_STATUS, "it cannot be reached")
+        assert (channel.termination, listing.error) == (Termination.REJECTED, "it cannot be reached")

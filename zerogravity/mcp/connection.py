@@ -30,7 +30,7 @@ from zerogravity.mcp.servers import Endpoint
 INTERNAL_ERROR = -32603
 BARE = frozenset({"Server returned an error response", "Not Found"})  # the SDK's words for a status without a body
 OLD_TRANSPORT = frozenset({400, 404, 405})  # answers to a POST by which a server may mean that it speaks SSE only
-CLOSE_S = 5.0
+CLOSE_S = 8.0  # the SDK gives a command some seconds before it kills it
 US = Implementation(name="zerogravity", version="1")
 for _name in ("mcp", "httpx2", "httpcore2"):  # they log URLs, and what servers send
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
@@ -71,10 +71,12 @@ class Connection:
             await asyncio.wait(asking)
         if self._life is None or self._open is None:
             return
-        if self._open.done():
-            await asyncio.wait((self._life,), timeout=CLOSE_S)
-        if self._life.cancel():
-            await asyncio.wait((self._life,))
+        try:
+            if self._open.done():
+                await asyncio.wait((self._life,), timeout=CLOSE_S)
+        finally:
+            if self._life.cancel():
+                await asyncio.wait((self._life,))
         if not self._life.cancelled():
             self._life.exception()  # nobody waits for it any more
 

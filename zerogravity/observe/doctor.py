@@ -93,6 +93,8 @@ async def examine(
             yield check
     async for check in configured.leftovers(config):
         yield check
+    async for check in configured.mcp_servers(config):
+        yield check
     there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
     found = configured.with_repointed(config, there)
     settings = runtime_settings(config, environment)
