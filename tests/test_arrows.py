@@ -62,7 +62,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
-    "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
+    "store.trace_conditions": ("observe.query",),
+    "store.trace_index": (
+        "observe.query", "store.schema", "store.trace_conditions", "wire.jsonio", "wire.narrow",
+    ),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces",
         "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",

@@ -92,7 +92,7 @@ class Base:
         )
         metrics = Metrics(surfaces)
         metrics.watch(store)
-        runs = Runs()
+        runs = Runs(scoped=bool(config.accepted_keys))
         runs.watch(store)
         lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
         store.on_open.append(lambda _: lateness.hurry())
@@ -259,7 +259,7 @@ def _inspector(
 
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions, cancel=cancel,
+        sessions=sessions, cancel=cancel, abandoned=base.runs.has_ended,
         history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
         view_bytes=base.budget.share("views"),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zerogravity.errors import FaultError, internal
-from zerogravity.store.base import Entry
+from zerogravity.store.base import Change, Entry
 
 PATH = "/v1/responses"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
@@ -51,6 +51,15 @@ class Disk:
         await self._try()
         self.log.append(f"put {entry.id}")
         self.kept[entry.owner, entry.id] = entry
+
+    async def change(self, identity: str, owner: str, change: Change) -> Entry | None:
+        await self._try()
+        found = self.kept.get((owner, identity))
+        if found is None:
+            return None
+        self.log.append(f"change {identity}")
+        self.kept[owner, identity] = changed = change(found)
+        return changed
 
     async def delete(self, identity: str, owner: str) -> None:
         await self._try()

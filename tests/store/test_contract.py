@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.entries import some
-from zerogravity.store.base import Entry, ResponseStore, StoreLimits
+from zerogravity.errors import FaultError, bad_request
+from zerogravity.store.base import Change, Entry, ResponseStore, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.store.sqlite import SqliteStore
 
@@ -135,6 +136,62 @@ async def test_the_newest_response_of_an_item_is_found(opened: Callable[..., Any
         assert await store.with_item("msg_same", "me", hidden=["resp_1"]) is None
 
 
+def grown(by: str, **more: Any) -> Change:
+    """One more item."""
+
+    def change(entry: Entry) -> Entry:
+        text = f"{entry.data['text']}{by}"
+        return replace(entry, data={**entry.data, "text": text}, items=entry.items | {f"item_{by}"}, **more)
+
+    return change
+
+
+async def test_a_change_is_of_what_is_there(opened: Callable[..., Any]) -> None:
+    async with opened(count=2) as store:
+        for number in range(2):
+            await store.put(some(number, frames=(b"frame",)))
+        changed = await store.change("resp_0", "me", grown("a", created=101.0))
+        assert changed == await store.get("resp_0", "me") == await store.with_item("item_a", "me")
+        assert (changed.created, changed.data["text"], changed.frames) == (101.0, "a", (b"frame",))
+        assert (await store.with_item("msg_0", "me")).id == "resp_0"
+        await store.put(some(2))
+        assert await there(store, 0, 1, 2) == [True, False, True], "what has changed is the newest"
+
+
+async def test_there_is_no_change_of_what_is_not_there(opened: Callable[..., Any]) -> None:
+    now = [100.0]
+    async with opened(age_s=60, now=lambda: now[0]) as store:
+        await store.put(some(1))
+        assert await store.change("resp_2", "me", grown("a")) is None
+        assert await store.change("resp_1", "you", grown("a")) is None
+        now[0] = 161.0
+        assert await store.change("resp_1", "me", grown("a", created=161.0)) is None, "it has expired"
+        assert await store.get("resp_1", "me") is None
+
+
+async def test_what_a_change_raises_leaves_everything_as_it_is(opened: Callable[..., Any]) -> None:
+    def refuse(entry: Entry) -> Entry:
+        raise bad_request("no")
+
+    async with opened() as store:
+        await store.put(some(1))
+        with pytest.raises(FaultError, match="no"):
+            await store.change("resp_1", "me", refuse)
+        assert await store.get("resp_1", "me") == some(1)
+        assert await store.change("resp_1", "me", lambda entry: entry) == some(1)
+        await store.put(some(2))
+        assert await store.get("resp_2", "me") == some(2)
+
+
+async def test_changes_at_once_lose_nothing(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        await store.put(some(1))
+        await asyncio.gather(*(store.change("resp_1", "me", grown(letter)) for letter in "abcdefgh"))
+        found = await store.get("resp_1", "me")
+        assert sorted(found.data["text"]) == [*"abcdefgh"]
+        assert found.items == {"msg_1", *(f"item_{letter}" for letter in "abcdefgh")}
+
+
 async def test_the_oldest_make_room(opened: Callable[..., Any]) -> None:
     async with opened(count=2) as store:
         for number in range(4):
@@ -184,6 +241,7 @@ steps = st.lists(
     st.one_of(
         st.tuples(st.just("put"), numbers, owners, st.integers(60, 140), items, st.integers(0, 300)),
         st.tuples(st.just("delete"), numbers, owners),
+        st.tuples(st.just("change"), numbers, owners, st.integers(60, 140), st.sampled_from("abc")),
         st.tuples(st.just("later"), st.integers(0, 40)),
     ),
     max_size=25,
@@ -216,6 +274,8 @@ async def test_every_store_gives_the_same_answers(tmp_path_factory: pytest.TempP
                         await store.put(some(number, owner, created, size, items=ids))
                     case "delete", [number, owner]:
                         await store.delete(f"resp_{number}", owner)
+                    case "change", [number, owner, created, letter]:
+                        await store.change(f"resp_{number}", owner, grown(letter, created=created))
             now[0] += arguments[0] if verb == "later" else 0
             first, *others = [await seen(store) for store in stores]
             assert all(each == first for each in others)

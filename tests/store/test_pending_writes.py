@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,11 @@ import pytest
 
 from tests.server.support import Serve, Served
 from tests.store.disks import HELLO, PATH, TROUBLES, Disk, locked, rows
+from tests.store.entries import some
 from tests.waiting import until
+from zerogravity.errors import FaultError, bad_request
 from zerogravity.store import pending_writes
+from zerogravity.store.base import Change, Entry
 from zerogravity.store.responses import open_store
 
 MIB = 1 << 20
@@ -234,3 +238,95 @@ async def test_where_tasks_run_at_once(serve: Serve) -> None:
         await until(lambda: served.writer.waiting == 0)
     finally:
         asyncio.get_running_loop().set_task_factory(None)
+
+
+# -- changes -------------------------------------------------------------------------------------------------------
+
+
+def adding(item: str) -> Any:
+    """A change that may be done again."""
+
+    async def make() -> Change:
+        return lambda entry: replace(entry, items=entry.items | {item}, data={**entry.data, "last": item})
+
+    return make
+
+
+async def entry_of(number: int) -> Entry:
+    return some(number)
+
+
+@pytest.mark.parametrize("first", ["stored", "waiting", "deleted", "unknown"])
+async def test_changes_of_what_is_there_or_waits(first: str) -> None:
+    disk = Disk()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
+    if first != "unknown":
+        pending.put("me", "resp_1", lambda: entry_of(1), 10)
+    if first in ("stored", "deleted"):
+        await until(lambda: not len(pending))
+    disk.failure = TROUBLES["full"]
+    if first == "deleted":
+        assert await pending.delete("resp_1", "me")
+    for item in ("a", "b"):
+        pending.change("me", "resp_1", adding(item), 10)
+    await pending.tried("me", "resp_1")
+    there = {"msg_1", "a", "b"} if first in ("stored", "waiting") else None
+    for trouble in (disk.failure, None):
+        disk.failure = trouble
+        if trouble is None:
+            await until(lambda: not len(pending))
+        found = await pending.get("resp_1", "me")
+        assert (None if found is None else found.items) == there
+        assert (await pending.with_item("b", "me")) == found
+        assert found is None or found.data["last"] == "b"
+    assert pending.bytes == 0
+    await pending.close(1)
+
+
+async def test_a_change_that_is_being_written_may_be_followed_by_another() -> None:
+    disk = Disk()
+    disk.kept["me", "resp_1"] = some(1)
+    disk.gate = asyncio.Event()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
+    pending.change("me", "resp_1", adding("a"), 10)
+    await disk.begun.wait()
+    pending.change("me", "resp_1", adding("b"), 10)
+    disk.gate.set()
+    await until(lambda: not len(pending))
+    assert disk.kept["me", "resp_1"].items == {"msg_1", "a", "b"}
+    assert disk.log == ["change resp_1"] * 2
+    await pending.close(1)
+
+
+async def test_a_change_at_once_is_in_the_store_or_as_it_would_be() -> None:
+    disk = Disk()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
+    change = await adding("a")()
+    assert await pending.change_at_once("me", "resp_1", change) is None
+    disk.kept["me", "resp_1"] = some(1)
+    assert (await pending.change_at_once("me", "resp_1", change)) == disk.kept["me", "resp_1"]
+    assert disk.kept["me", "resp_1"].data["last"] == "a"
+    disk.failure = TROUBLES["read-only"]
+    would = await pending.change_at_once("me", "resp_1", await adding("b")())
+    assert would is not None
+    assert (would.data["last"], disk.kept["me", "resp_1"].data["last"]) == ("b", "a")
+    disk.failure = None
+
+    def refuse(entry: Entry) -> Entry:
+        raise bad_request("no")
+
+    with pytest.raises(FaultError, match="no"):
+        await pending.change_at_once("me", "resp_1", refuse)
+    await pending.close(1)
+
+
+async def test_what_is_lost_of_a_conversation_is_told() -> None:
+    disk = Disk()
+    disk.kept["me", "conv_1"] = replace(some(1), id="conv_1")
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 1000, lambda _: None)
+    pending.change("me", "conv_1", adding("a"), 2000)
+    await until(lambda: not len(pending))
+    with pytest.raises(FaultError, match="written last to 'conv_1' could not be stored and is lost"):
+        await pending.get("conv_1", "me")
+    await pending.close(1)

@@ -126,7 +126,8 @@ class TurnState:
 
     ``usage``: the last figures of each attempt, added up. ``finish``/``finish_message``: Google's words of the
     newest attempt; ``broken``: why a call in it cannot be run. ``terminal``: set once, at the end.
-    ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``rounds``: how many.
+    ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``begins``: the index of
+    the first item of each round.
     ``served_by``: the model that is asked since the turn has gone on with another; empty: the one that it names.
     ``has_…``: in all; ``has_calls``: of the client's own tools.
     ``began_ns``/``ended_ns``: arrival of the first and last record.
@@ -141,7 +142,7 @@ class TurnState:
     answer_at: int = 0
     model: str | None = None
     round: Round = field(default_factory=Round)
-    rounds: int = 1
+    begins: list[int] = field(default_factory=lambda: [0])
     served_by: str = ""
     finish: str | None = None
     finish_message: str | None = None
@@ -153,6 +154,10 @@ class TurnState:
     has_text: bool = False
     has_calls: bool = False
     has_media: bool = False
+
+    @property
+    def rounds(self) -> int:
+        return len(self.begins)
 
     @property
     def usage(self) -> Usage:
@@ -171,7 +176,13 @@ class TurnState:
 
     @property
     def function_calls(self) -> list[Call]:
+        """All of them, the gateway's own among them."""
         return [item for item in self.items if isinstance(item, Call)]
+
+    @property
+    def client_calls(self) -> list[Call]:
+        """The ones of the client's own tools."""
+        return [call for call in self.function_calls if not call.server]
 
     def call(self, call_id: str) -> Call | None:
         """The newest call of that id."""
@@ -183,8 +194,8 @@ class TurnState:
         return bool(self.items)
 
     def has_output(self, *, thinking: bool) -> bool:
-        """The same for a client that wants thinking, or does not."""
-        return self.emitted if thinking else any(not isinstance(item, Reasoning) for item in self.items)
+        """The same for a client that wants thinking, or does not, and does not see what the gateway runs."""
+        return self.has_text or self.has_calls or self.has_media or (thinking and self.has_thinking)
 
 
 @value
@@ -312,7 +323,7 @@ class Assembler:
         self._close(steps)
         self._new_answer()
         state.round = Round(len(state.items))
-        state.rounds += 1
+        state.begins.append(len(state.items))
         state.served_by = event.model
         state.finish = state.finish_message = state.broken = None
 

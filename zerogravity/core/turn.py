@@ -102,8 +102,8 @@ class ToolServer:
     ``approval``  likewise ``require_approval``: ``always``, ``never``, or {always, never} of such filters.
     ``headers``   of each request to it, its authorization among them: secret, in no trace.
     ``description``  what it is good for, for the model.
-    ``chosen``    what the tool choice names of it: its tools, ``()``: all; None: nothing. Where a server is chosen,
-                  these are allowed besides the functions that the request's toolConfig names.
+    ``chosen``    what the tool choice names of it: its tools, ``()``: all; None: nothing. Where a server is chosen, its
+                  tools are allowed besides the functions that the request's toolConfig names.
     ``listed``    its tools as MCP lists them, where the dialogue knows them: they are not listed again.
     ``param``     where the request names it, for errors.
     """

@@ -11,15 +11,15 @@ from dataclasses import replace
 from typing import Any, cast
 
 from zerogravity.core.events import CallReturned
-from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Item
 from zerogravity.core.google import as_request
-from zerogravity.core.turn import Turn, pending
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.common import answer_contents
 from zerogravity.surfaces.common.answer_parts import answer_parts
 from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.declarations import NameMap
 from zerogravity.surfaces.common.functions import calling_mode
-from zerogravity.surfaces.common.history import History, response_object
+from zerogravity.surfaces.common.history import History
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
@@ -58,35 +58,9 @@ def withdrawn(turn: Turn, names: Collection[str]) -> Turn:
 
 def filled(turn: Turn, results: Mapping[str, CallReturned]) -> Turn:
     """The turn whose contents hold what approved calls have come to, by call id, in the places kept for that."""
-    family = rules(turn.target.family)
-    contents: list[Json] = []
-    for content in cast("Sequence[Json]", turn.google_request.get("contents", ())):
-        parts, media = list[Any](), list[Any]()
-        for part in narrow.objects(content.get("parts")):
-            returned = _result_of(part, results)
-            if returned is not None:
-                response: dict[str, Any] = {**narrow.members(part["functionResponse"]), "response": _response(returned)}
-                if returned.media and family.media_in_results:
-                    response["parts"] = list(returned.media)
-                else:
-                    media += returned.media
-                part = {**part, "functionResponse": response}
-            parts.append(part)
-        contents.append({**content, "parts": parts})
-        if media:
-            contents.append({"role": "user", "parts": [{"text": "Files of the tool results:"}, *media]})
-    return replace(turn, google_request=as_request({**turn.google_request, "contents": contents}))
-
-
-def _result_of(part: Json, results: Mapping[str, CallReturned]) -> CallReturned | None:
-    response = narrow.lookup(part, "functionResponse", "response")
-    if not isinstance(response, dict):
-        return None
-    return next((result for call_id, result in results.items() if response == pending(call_id)), None)
-
-
-def _response(returned: CallReturned) -> dict[str, Any]:
-    return {"error": returned.output} if returned.error is not None else response_object(returned.output)
+    contents = cast("Sequence[Json]", turn.google_request.get("contents", ()))
+    made = answer_contents.filled(contents, results, turn.target.family)
+    return replace(turn, google_request=as_request({**turn.google_request, "contents": made}))
 
 
 def _with_mode(request: Json, mode: str, names: Sequence[str] | None = None) -> dict[str, Any]:

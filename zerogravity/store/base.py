@@ -1,4 +1,4 @@
-"""What a store of responses keeps, and what it can do: ``Entry`` and ``ResponseStore``.
+"""What a store of responses and conversations keeps, and what it can do: ``Entry`` and ``ResponseStore``.
 
 A store knows keys and bytes; the surface knows what the JSON of an entry means.
 """
@@ -16,11 +16,12 @@ MAX_BYTES = 512 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One response.
+    """One response, or one conversation.
 
+    ``created``    wall-clock seconds, from which its age counts: of a conversation, when it was last changed.
     ``data``       a JSON object. ``frames``: the frames of its stream, for byte-for-byte replay.
     ``items``      ids of its items, by which it can be found.
-    ``running``    not finished; the process that stored it is working on it.
+    ``running``    not finished; the process that stored it is working on it. Of a conversation: a turn of it is.
     ``abandoned``  not finished, and that process has ended. Set by the store.
     """
 
@@ -32,6 +33,11 @@ class Entry:
     frames: tuple[bytes, ...] = ()
     running: bool = False
     abandoned: bool = False
+
+
+Change = Callable[[Entry], Entry]
+"""Pure: it may be called in another thread, and again. What it raises leaves everything as it is, and so does the entry
+itself as the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,11 @@ class ResponseStore(Protocol):
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
         """That response, or None: unknown, deleted, expired, or somebody else's."""
+        ...
+
+    async def change(self, entry_id: str, owner: str, change: Change) -> Entry | None:
+        """The entry as ``change`` has made it of the one there is, which it replaces in one step: nothing that another
+        process writes is lost, and nothing is half done. None: there is none, as for ``get``."""
         ...
 
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:

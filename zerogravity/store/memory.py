@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from zerogravity.store.base import Entry, StoreLimits
-from zerogravity.wire import jsonio
+from zerogravity.store.base import Change, Entry, StoreLimits
+from zerogravity.wire import jsonio, narrow
 
 Key = tuple[str, str]  # owner, id
 
@@ -32,19 +32,21 @@ class MemoryStore:
         self._by_item: dict[Key, dict[str, None]] = {}  # owner, item id → ids of responses, oldest first
 
     async def put(self, entry: Entry) -> None:
-        row = _Row(replace(entry, data={}), await asyncio.to_thread(jsonio.dumps, entry.data))
-        self._remove((entry.owner, entry.id))
-        self._rows[entry.owner, entry.id] = row
-        self.bytes += row.size
-        for item_id in entry.items:
-            self._by_item.setdefault((entry.owner, item_id), {})[entry.id] = None
-        self._sweep()
+        self._set(await asyncio.to_thread(_row_of, entry))
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
-        row = self._rows.get((owner, response_id))
-        if row is None or row.entry.created < self._limits.since:
-            return None
-        return replace(row.entry, data=await asyncio.to_thread(jsonio.loads, row.data))
+        row = self._row((owner, response_id))
+        return None if row is None else await asyncio.to_thread(_entry_of, row)
+
+    async def change(self, entry_id: str, owner: str, change: Change) -> Entry | None:
+        key = owner, entry_id
+        while (row := self._row(key)) is not None:
+            changed, new = await asyncio.to_thread(_changed, row, change)
+            if self._rows.get(key) is row:  # else another one was quicker
+                if new is not row:
+                    self._set(new)
+                return changed
+        return None
 
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
         for response_id in reversed(self._by_item.get((owner, item_id), {})):
@@ -60,6 +62,19 @@ class MemoryStore:
         self._rows.clear()
         self._by_item.clear()
         self.bytes = 0
+
+    def _row(self, key: Key) -> _Row | None:
+        row = self._rows.get(key)
+        return None if row is None or row.entry.created < self._limits.since else row
+
+    def _set(self, row: _Row) -> None:
+        entry = row.entry
+        self._remove((entry.owner, entry.id))
+        self._rows[entry.owner, entry.id] = row
+        self.bytes += row.size
+        for item_id in entry.items:
+            self._by_item.setdefault((entry.owner, item_id), {})[entry.id] = None
+        self._sweep()
 
     def _remove(self, key: Key) -> None:
         if (row := self._rows.pop(key, None)) is None:
@@ -77,3 +92,17 @@ class MemoryStore:
             self._remove(key)
         while len(self._rows) > self._limits.count or self.bytes > self._limits.bytes:
             self._remove(next(iter(self._rows)))
+
+
+def _row_of(entry: Entry) -> _Row:
+    return _Row(replace(entry, data={}), jsonio.dumps(entry.data))
+
+
+def _entry_of(row: _Row) -> Entry:
+    return replace(row.entry, data=narrow.members(jsonio.loads(row.data)))
+
+
+def _changed(row: _Row, change: Change) -> tuple[Entry, _Row]:
+    entry = _entry_of(row)
+    changed = change(entry)
+    return changed, row if changed is entry else _row_of(changed)

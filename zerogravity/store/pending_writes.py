@@ -1,4 +1,5 @@
 """Writes to a response store in the background: in order, retried until they succeed, and read from memory meanwhile.
+A change that is tried again may find itself done already.
 
 | the store                          | here                                                                     |
 |------------------------------------|--------------------------------------------------------------------------|
@@ -15,45 +16,59 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from zerogravity import background
-from zerogravity.errors import Fault, FaultError, internal
-from zerogravity.store.base import Entry, ResponseStore
+from zerogravity.errors import Fault, FaultError, Origin, internal
+from zerogravity.store.base import Change, Entry, ResponseStore
 
 logger = logging.getLogger("zerogravity.server")
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between tries
 ENTRY_BYTES = 1024  # of memory for a pending write, besides its data
 LOST = 10_000  # ids remembered as lost
 LINE = 100  # ids in a log line
-Key = tuple[str, str]  # owner, response id
+Key = tuple[str, str]  # owner, id
 Make = Callable[[], Awaitable[Entry]]
+MakeChange = Callable[[], Awaitable[Change]]
+Outcome = Entry | Change | None  # what is to be there instead, how it is to be changed, nothing
 
 
 class _Write:
-    """A pending write. ``make`` makes the entry to store; None: a deletion.
+    """A pending write. ``make`` makes its outcome; None: a deletion.
 
     ``tried``: set when it is written, or when writing is known to fail now.
     """
 
-    __slots__ = ("_entry", "_lock", "_make", "size", "tried")
+    __slots__ = ("_lock", "_make", "_outcome", "size", "tried")
 
-    def __init__(self, make: Make | None, size: int) -> None:
+    def __init__(self, make: Callable[[], Awaitable[Outcome]] | None, size: int) -> None:
         self.size = size + ENTRY_BYTES
         self.tried = asyncio.Event()
         self._make = make
         self._lock = asyncio.Lock()
-        self._entry: Entry | None = None
+        self._outcome: Outcome = None
 
     @property
     def removes(self) -> bool:
-        return self._make is None and self._entry is None
+        return self._make is None and self._outcome is None
 
-    async def made(self) -> Entry | None:
+    async def made(self) -> Outcome:
         """Made once, on first use, so that the end of a turn does not wait for it."""
         async with self._lock:
             if self._make is not None:
-                self._entry, self._make = await self._make(), None
-        return self._entry
+                self._outcome, self._make = await self._make(), None
+        return self._outcome
+
+    async def then(self, make: MakeChange) -> Outcome:
+        """This one's outcome, changed."""
+        first, change = await self.made(), await make()
+        match first:
+            case None:
+                return None
+            case Entry():
+                return change(first)
+            case _:
+                return lambda entry: change(first(entry))
 
 
 class PendingWrites:
@@ -83,6 +98,33 @@ class PendingWrites:
         self._add((owner, response_id), write)
         self._trim()
 
+    def change(self, owner: str, entry_id: str, make: MakeChange, size: int) -> None:
+        """Change what has that id as soon as possible, if it is there then."""
+        key = owner, entry_id
+        older = self._waiting.get(key)
+        if older is None:
+            write = _Write(make, size)
+        elif older.removes:
+            return
+        else:
+            write = _Write(partial(older.then, make), size + older.size)
+        self._begin(write)
+        self._add(key, write)
+        self._trim()
+
+    async def change_at_once(self, owner: str, entry_id: str, change: Change) -> Entry | None:
+        """The entry as it is changed in the store, so that other processes see it; where writing fails, as it would be.
+        None: there is none. Raises what ``change`` raises."""
+        await self.tried(owner, entry_id)
+        if (owner, entry_id) not in self._waiting:
+            try:
+                return await self._store.change(entry_id, owner, change)
+            except (FaultError, OSError) as error:
+                if isinstance(error, FaultError) and error.fault.origin is Origin.CLIENT:  # the change's own
+                    raise
+        found = await self.get(entry_id, owner)
+        return None if found is None else change(found)
+
     def _begin(self, write: _Write) -> None:
         """Make the entry soon, even while the store fails: its records may be evicted."""
 
@@ -102,7 +144,7 @@ class PendingWrites:
     async def get(self, response_id: str, owner: str) -> Entry | None:
         key = (owner, response_id)
         if (write := self._waiting.get(key)) is not None:
-            return await write.made()
+            return await self._read(key, write)
         if (why := self._lost.get(key)) is not None:
             raise FaultError(_not_stored(response_id, why))
         return await self._store.get(response_id, owner)
@@ -118,10 +160,22 @@ class PendingWrites:
     async def with_item(self, item_id: str, owner: str) -> Entry | None:
         """The newest response that has an item with that id."""
         mine = {key[1]: write for key, write in self._waiting.items() if key[0] == owner}
-        for write in reversed(mine.values()):
-            if (made := await write.made()) is not None and item_id in made.items:
-                return made
+        for entry_id, write in reversed(mine.items()):
+            found = await self._read((owner, entry_id), write)
+            if found is not None and item_id in found.items:
+                return found
         return await self._store.with_item(item_id, owner, hidden=mine)
+
+    async def _read(self, key: Key, write: _Write) -> Entry | None:
+        """What will be there when that is written."""
+        match await write.made():
+            case None:
+                return None
+            case Entry() as made:
+                return made
+            case change:
+                found = await self._store.get(key[1], key[0])
+                return None if found is None else change(found)
 
     async def close(self, seconds: float) -> None:
         """Write what can be written within that time, log what is lost, close the store."""
@@ -205,11 +259,14 @@ class PendingWrites:
         return True
 
     async def _apply(self, key: Key, write: _Write) -> None:
-        owner, response_id = key
-        if (made := await write.made()) is None:
-            await self._store.delete(response_id, owner)
-        else:
-            await self._store.put(made)
+        owner, entry_id = key
+        match await write.made():
+            case None:
+                await self._store.delete(entry_id, owner)
+            case Entry() as made:
+                await self._store.put(made)
+            case change:
+                await self._store.change(entry_id, owner, change)
 
     def _failing(self, why: str) -> None:
         if why != self._trouble:
@@ -241,6 +298,8 @@ class PendingWrites:
         self._report("; ".join([*waiting, *lost]) or None)
 
 
-def _not_stored(response_id: str, why: str) -> Fault:
-    text = f"Response with id '{response_id}' could not be stored and is lost: {why}"
+def _not_stored(entry_id: str, why: str) -> Fault:
+    text = f"Response with id '{entry_id}' could not be stored and is lost: {why}"
+    if not entry_id.startswith("resp_"):
+        text = f"What was written last to '{entry_id}' could not be stored and is lost: {why}"
     return internal(text, status=503, code="response_not_stored", retryable=False)

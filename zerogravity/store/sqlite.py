@@ -18,7 +18,7 @@ from typing import Concatenate
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
-from zerogravity.store.base import Entry, StoreLimits
+from zerogravity.store.base import Change, Entry, StoreLimits
 from zerogravity.store.process_runs import ProcessRuns
 from zerogravity.wire import jsonio, narrow
 
@@ -54,6 +54,7 @@ _WITH_ITEM = """
 SELECT responses.id FROM responses JOIN items ON items.response = responses.number
 WHERE created >= ? AND items.owner = ? AND items.id = ? ORDER BY number DESC
 """
+_RUN = "SELECT run FROM responses WHERE owner = ? AND id = ?"
 _PUT = "INSERT INTO responses (owner, id, created, size, data, frames, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OLDEST = "DELETE FROM responses WHERE number = (SELECT min(number) FROM responses)"
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -88,6 +89,9 @@ class SqliteStore:
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
         return await self._run(self._get, response_id, owner)
+
+    async def change(self, entry_id: str, owner: str, change: Change) -> Entry | None:
+        return await self._run(self._change, entry_id, owner, change)
 
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
         return await self._run(self._with_item, item_id, owner, hidden)
@@ -155,15 +159,29 @@ class SqliteStore:
                 database.close()
 
     def _put(self, database: sqlite3.Connection, entry: Entry) -> None:
-        data, frames = jsonio.dumps(entry.data), _joined(entry.frames)
-        size, run = len(data) + len(frames), self._runs.own if entry.running else ""
         with database:
-            database.execute("DELETE FROM responses WHERE owner = ? AND id = ?", (entry.owner, entry.id))
-            number = database.execute(_PUT, (entry.owner, entry.id, entry.created, size, data, frames, run)).lastrowid
-            database.executemany(
-                "INSERT INTO items VALUES (?, ?, ?)", [(entry.owner, item_id, number) for item_id in entry.items]
-            )
-            self._sweep(database)
+            self._write(database, entry)
+
+    def _change(self, database: sqlite3.Connection, entry_id: str, owner: str, change: Change) -> Entry | None:
+        with database:
+            database.execute("BEGIN IMMEDIATE")  # nobody else writes between the reading and the writing
+            entry = self._get(database, entry_id, owner)
+            changed = None if entry is None else change(entry)
+            if entry is not None and changed is not None and changed is not entry:
+                (run,) = database.execute(_RUN, (owner, entry_id)).fetchone() if entry.running else (None,)
+                self._write(database, changed, run)
+            return changed
+
+    def _write(self, database: sqlite3.Connection, entry: Entry, running_in: str | None = None) -> None:
+        """Within a transaction of the caller's. ``running_in``: the process that works on it, by default this one."""
+        data, frames = jsonio.dumps(entry.data), _joined(entry.frames)
+        size, run = len(data) + len(frames), running_in or self._runs.own if entry.running else ""
+        database.execute("DELETE FROM responses WHERE owner = ? AND id = ?", (entry.owner, entry.id))
+        number = database.execute(_PUT, (entry.owner, entry.id, entry.created, size, data, frames, run)).lastrowid
+        database.executemany(
+            "INSERT INTO items VALUES (?, ?, ?)", [(entry.owner, item_id, number) for item_id in entry.items]
+        )
+        self._sweep(database)
 
     def _sweep(self, database: sqlite3.Connection) -> None:
         limits = self._limits

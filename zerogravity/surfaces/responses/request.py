@@ -57,11 +57,12 @@ from zerogravity.surfaces.openai.parameters import (
     of_other_api,
     stream_options,
 )
-from zerogravity.surfaces.responses import compaction
+from zerogravity.surfaces.responses import compaction, conversation
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
+from zerogravity.surfaces.responses.server_input import with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -90,9 +91,6 @@ OF_CHAT = (
     of_other_api("logit_bias", "the upstream models do not support it", API),
 )
 WITHOUT_COUNTERPART = (
-    Parameter(
-        "conversation", ANY, refused="is not supported: send 'previous_response_id' or the whole input", asks=is_given
-    ),
     Parameter("prompt", ANY, refused="is not supported: there are no stored prompts", asks=is_given),
     Parameter("context_management", ANY, refused="is not supported: call /v1/responses/compact", asks=is_given),
     Parameter("moderation", ANY, refused="is not supported", asks=is_given),
@@ -103,7 +101,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("parallel_tool_calls", BOOLEAN, "false: only the first call of an answer is handed on", shown=True),
     replace(TEMPERATURE, shown=1.0), replace(TOP_P, shown=1.0),
     Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig", shown="auto"),
-    Parameter("tools", ARRAY, "functionDeclarations, googleSearch", shown=()),
+    Parameter("tools", ARRAY, "functionDeclarations, googleSearch; MCP servers, whose tools are run here", shown=()),
     Parameter("previous_response_id", STRING, "contents: the dialogue that the input continues", shown=None),
     Parameter("truncation", choice("auto", "disabled"), shown="disabled"),
     Parameter("text", OBJECT, "format: responseMimeType and a schema", shown=None),
@@ -112,7 +110,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("reasoning", OBJECT, "thinkingConfig", shown=None),
     Parameter("user", STRING, shown=None),
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
-    Parameter("max_tool_calls", integer(1), shown=None),
+    Parameter("max_tool_calls", integer(1), "how many calls of MCP tools are run at most", shown=None),
     Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
     Parameter("background", BOOLEAN, "the answer is made without a waiting client; requires store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
@@ -122,6 +120,7 @@ REPEATED = (  # in the order of the Response object
 PARAMETERS = (
     Parameter("model", STRING, "who answers"),
     Parameter("input", TEXT_OR_ARRAY, "contents"),
+    Parameter("conversation", TEXT_OR_OBJECT, "contents: its items, to which this turn's are added"),
     *REPEATED,
     TOP_K, SEED,
     Parameter("text.format", OBJECT, "responseMimeType and a schema"),
@@ -149,7 +148,7 @@ def lookups(body: Json) -> Lookups:
     previous = body.get("previous_response_id")
     wanted = [(f"input[{index}]", reference(item)) for index, item in narrow.numbered(body.get("input"))]
     found = tuple((path, item_id) for path, item_id in wanted if item_id is not None)
-    return Lookups(previous if isinstance(previous, str) else None, found)
+    return Lookups(previous if isinstance(previous, str) else None, found, conversation.looked_up(body))
 
 
 def parse(body: Json, context: Context) -> Turn:
@@ -157,10 +156,13 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, OF_CHAT)
     model = fields.required_string(body, "model")
     refuse(body, PARAMETERS)
-    previous = _previous(body, context)
-    entries, skipped = _entries(body, context, continues=previous is not None)
+    held, previous = _conversation(body, context), _previous(body, context)
+    before = conversation.entries_of(held or ())
+    entries, skipped = _entries(body, context, continues=bool(before) or previous is not None)
+    if held is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools(entries, previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     names = NameMap()
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
@@ -168,6 +170,8 @@ def parse(body: Json, context: Context) -> Turn:
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
     _before(body, previous, target, history, reader)
+    reader.servers.begin([entry.item for entry in (*before, *entries)], previous.items.values() if previous else ())
+    conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
@@ -179,6 +183,9 @@ def parse(body: Json, context: Context) -> Turn:
         generate["generationConfig"] = config
     given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
     form = wanted_form(given_form, target.family, path="text.format", flat=True)
+    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    servers = () if compacts else with_listings(tools.servers, listings)
+    approvals = tuple(reader.servers.approvals)
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
@@ -200,13 +207,20 @@ def parse(body: Json, context: Context) -> Turn:
             namespaces=tools.namespaces,
             compacts=compacts,
             input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else (),
+            users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
+            listings=listings,
+            known=tuple(server.label for server in servers if server.listed is not None),
+            approved={each.call_id: each.request_id for each in approvals if each.approve},
         ),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        servers=servers,
+        approvals=approvals,
+        max_calls=fields.integer(body, "max_tool_calls"),
+        conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
         notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
@@ -214,6 +228,15 @@ def parse(body: Json, context: Context) -> Turn:
 
 
 # -- the input -----------------------------------------------------------------------------------------------
+
+
+def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
+    """What comes before the input in its conversation; None: it belongs to none."""
+    if (wanted := conversation.named(body)) is None:
+        return None
+    if (found := context.conversation(wanted)) is None:
+        raise conversation.not_found(wanted)
+    return found
 
 
 def _previous(body: Json, context: Context) -> StoredTurn | None:
@@ -306,6 +329,8 @@ def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str,
         "service_tier": None,
     }
     made = repeated(body, REPEATED, config, special)
+    if (named := conversation.named(body)) is not None:
+        made["conversation"] = {"id": named}
     if made["background"] and not made["store"]:
         text = "Invalid 'background': a background response has to be stored, but 'store' is false."
         raise bad_request(text, param="background", code="invalid_value")
