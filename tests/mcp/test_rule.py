@@ -415,12 +415,6 @@ async def test_a_round_that_fails_ends_the_turn(bench: Turns) -> None:
 # -- what is refused before there is a turn --------------------------------------------------------------------------
 
 
-def test_two_servers_of_one_name() -> None:
-    with pytest.raises(FaultError, match="there are several MCP servers of the name 's'") as caught:
-        Turns().begin(servers=(NEVER, ToolServer("s", "https://t.example/mcp", param="tools[1]")))
-    assert caught.value.fault.status == 400
-
-
 def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     rule = ServerTools(Config(), ServerSessions(Limits()))
     turn = Turn(

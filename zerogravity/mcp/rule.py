@@ -20,7 +20,7 @@ from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Approval, ToolServer, Turn
-from zerogravity.errors import Fault, Origin, Termination, bad_request
+from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
 from zerogravity.mcp.offer import Listed, offer
@@ -53,11 +53,6 @@ class ServerTools(Rule):
 
     def first(self, turn: Turn) -> Turn:
         self._endpoints(turn)
-        labels = [server.label for server in turn.servers]
-        for server in turn.servers:
-            if labels.count(server.label) > 1:
-                text = f"Invalid '{server.param}': there are several MCP servers of the name {server.label!r}."
-                raise bad_request(text, param=server.param)
         return turn
 
     def _endpoints(self, turn: Turn) -> list[Endpoint]:
