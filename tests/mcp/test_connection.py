@@ -298,6 +298,13 @@ async def test_a_server_that_is_not_there() -> None:
         assert error == {"type": "http_error", "code": 503, "message": "it cannot be reached"}
 
 
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/mcp", "https://[::1]:1/mcp", "https://10.0.0.1/mcp"])
+async def test_a_server_of_a_request_must_be_public(url: str) -> None:
+    async with connected(url=url, public=True) as session:
+        error = await refused(session.list_tools())
+        assert error == {"type": "http_error", "code": 502, "message": "its host is not public"}
+
+
 async def test_an_older_server_is_told_that_a_call_is_cancelled() -> None:
     server = Raw(_hang)
     async with raw(server.handle) as url, connected(url=url) as session:

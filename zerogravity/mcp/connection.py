@@ -37,12 +37,11 @@ for _name in ("mcp", "httpx2", "httpcore2"):  # they log URLs, and what servers 
 
 
 class Connection:
-    """``make_guard``: only tests change it."""
+    """What is asked is answered in any order."""
 
-    def __init__(self, endpoint: Endpoint, limits: Limits, make_guard: Callable[..., Guard] = Guard) -> None:
+    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
         self._endpoint = endpoint
         self._limits = limits
-        self._make_guard = make_guard
         self._guard: Guard | None = None
         self._open: asyncio.Future[Client] | None = None
         self._life: asyncio.Task[None] | None = None
@@ -181,7 +180,7 @@ class Connection:
 
     def _http_client(self, *_: object, **__: object) -> httpx2.AsyncClient:
         """Whatever the SDK would have it be."""
-        self._guard = self._make_guard(self._endpoint.public, self._limits.mcp_bytes)
+        self._guard = Guard(self._endpoint.public, self._limits.mcp_bytes)
         headers = {**self._endpoint.headers, "Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(self._limits.mcp_seconds, read=None)
         return httpx2.AsyncClient(transport=self._guard, headers=headers, timeout=timeout)
