@@ -43,6 +43,7 @@ OF_A_ROOM = {
     "test_mirror",
     "test_readme",
     "test_scripts",
+    "test_usage_everywhere",  # surfaces, metrics, traces and sums of one turn
     "test_wheel",
     "testing/test_serving",  # the commands as processes
 }

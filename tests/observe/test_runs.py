@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.core.events import Failed, Finished, Usage
+from zerogravity.core.events import AttemptOpened, Failed, Finished, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination, cancelled, upstream
 from zerogravity.observe import prices
@@ -25,7 +25,7 @@ def watched(store, limit=10, **options):
 
 
 def test_turns_tokens_and_failures_are_summed(store, make_turn, monkeypatch):
-    monkeypatch.setattr(prices, "usd", lambda model, usage: None)
+    monkeypatch.setattr(prices, "of", lambda attempt: prices.UNKNOWN)
     runs = watched(store)
     ends = [
         Finished("stop"), Failed(upstream(502, "boom", "it broke", Termination.UPSTREAM_DROP)),
@@ -40,19 +40,21 @@ def test_turns_tokens_and_failures_are_summed(store, make_turn, monkeypatch):
     store.open(make_turn()).close(Finished("stop"))
     totals: dict[str, Any] = runs.totals("k3f9").as_json()
     usage = totals.pop("usage")
-    assert totals == {"turns": 4, "running": 1, "failed": 1, "cancelled": 1, "price": 0.0, "unpriced": 3,
+    assert totals == {"turns": 4, "running": 1, "failed": 1, "cancelled": 1, "price": None, "price_partial": True,
                       "ended": False}  # fmt: skip
     assert (usage["prompt"], usage["cached"], usage["candidates"], usage["thoughts"]) == (30, 12, 6, 3)
     assert (runs.totals("other").turns, runs.totals("").turns, runs.totals("never").turns) == (1, 0, 0)
 
 
 def test_prices_are_added_where_they_are_known(store, make_turn, monkeypatch):
-    runs, known = watched(store), iter((0.25, None, 0.5))
-    monkeypatch.setattr(prices, "usd", lambda model, usage: next(known))
+    runs, known = watched(store), iter((prices.Price(0.25), prices.UNKNOWN, prices.Price(0.5)))
+    monkeypatch.setattr(prices, "of", lambda attempt: next(known))
     for _ in range(3):
-        store.open(make_turn(run="k3f9")).close(Finished("stop"))
-    totals = runs.totals("k3f9")
-    assert (totals.price, totals.unpriced) == (0.75, 1)
+        running = store.open(make_turn(run="k3f9"))
+        running.append(0, b"", (AttemptOpened(), Usage(prompt=10)))
+        running.close(Finished("stop"))
+    store.open(make_turn(run="k3f9")).close(Failed(cancelled(Termination.CLIENT_GONE)))
+    assert runs.totals("k3f9").price == prices.Price(0.75, partial=True)
 
 
 def test_the_run_that_has_been_quiet_for_longest_is_forgotten(store, make_turn):

@@ -60,7 +60,7 @@ def test_what_is_drawn_is_never_markup_and_has_no_control_characters() -> None:
     assert "2.0M→5" in printed(tree(rows))
     assert "$0.50" in printed(tree(rows))
     partial = [*rows, *timed(row("turn_2"))]
-    assert ">$0.50" in printed(table([session_summary.of(partial)]))
+    assert "≥ $0.50" in printed(table([session_summary.of(partial)]))
     assert "1 error" in printed(tree(partial))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from zerogravity.core.events import (
+    SOURCES,
     AttemptClosed,
     AttemptOpened,
     CallReturned,
@@ -34,6 +35,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.values import value
+from zerogravity.wire.narrow import items
 
 
 @dataclass(slots=True)
@@ -121,10 +123,24 @@ class Round:
 
 
 @dataclass(slots=True)
+class Attempt:
+    """What is known of one upstream call, beside its figures. ``asked``: who was asked, as clients name it; empty: the
+    model that the turn names. ``model``: Google's name, if it told one. ``begins_at``: the index of its first item.
+    ``searches``: what Google searched for. ``whole``: Google has said how it ended, so that its figures are final."""
+
+    asked: str
+    model: str
+    begins_at: int
+    searches: int = 0
+    whole: bool = False
+
+
+@dataclass(slots=True)
 class TurnState:
     """Everything that has arrived so far, as objects.
 
-    ``usage``: the last figures of each attempt, added up. ``finish``/``finish_message``: Google's words of the
+    ``usage``: the last figures of each attempt, added up: Google bills each. ``tried``: the attempts by their numbers.
+    ``finish``/``finish_message``: Google's words of the
     newest attempt; ``broken``: why a call in it cannot be run. ``terminal``: set once, at the end.
     ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``begins``: the index of
     the first item of each round.
@@ -136,6 +152,7 @@ class TurnState:
     items: list[Item] = field(default_factory=list[Item])
     listings: list[ToolsListed] = field(default_factory=list[ToolsListed])
     usage_by_attempt: dict[int, Usage] = field(default_factory=dict[int, Usage])
+    tried: dict[int, Attempt] = field(default_factory=dict[int, Attempt])
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     attempts: int = 0
@@ -299,11 +316,15 @@ class Assembler:
 
     def _grounding(self, event: Grounding, _: list[Step]) -> None:
         self.state.grounding = event.data
+        if (attempt := self.state.tried.get(self._attempt_no)) is not None:
+            attempt.searches = len(items(event.data.get("webSearchQueries")))
         if isinstance(self._open, Message):
             self._open.grounding = event.data
 
     def _usage(self, event: Usage, _: list[Step]) -> None:
-        self.state.usage_by_attempt[self._attempt_no] = event
+        known = self.state.usage_by_attempt.get(self._attempt_no)
+        if known is None or not known.told or SOURCES.index(event.source) <= SOURCES.index(known.source):
+            self.state.usage_by_attempt[self._attempt_no] = event
 
     def _notice(self, event: Notice, _: list[Step]) -> None:
         self.state.notices.append(event)
@@ -315,6 +336,7 @@ class Assembler:
         state.attempts += 1
         state.round.attempts += 1
         state.answer_at = len(state.items)
+        state.tried[self._attempt_no] = Attempt(state.served_by, event.model or "", state.answer_at)
         state.model = event.model or state.model
         state.finish = state.finish_message = state.broken = None
 
@@ -341,6 +363,8 @@ class Assembler:
     def _attempt_closed(self, event: AttemptClosed, _: list[Step]) -> None:
         state = self.state
         state.finish, state.finish_message, state.broken = event.finish, event.message, event.broken
+        if (attempt := state.tried.get(self._attempt_no)) is not None:
+            attempt.whole = event.finish is not None
 
     def _end(self, event: Terminal, steps: list[Step]) -> None:
         self._close(steps, cut=isinstance(event, Failed) or event.reason in ("length", "filtered"))

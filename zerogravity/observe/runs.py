@@ -11,7 +11,8 @@ from zerogravity.core.events import Failed, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import summary
+from zerogravity.observe import prices
+from zerogravity.observe.prices import Price
 
 LIMIT = 1000  # runs; those that have been quiet for longest are forgotten
 CANCELLED = (Termination.CANCELLED, Termination.CLIENT_GONE)
@@ -20,20 +21,18 @@ CANCELLED = (Termination.CANCELLED, Termination.CLIENT_GONE)
 @dataclass(slots=True)
 class Totals:
     """``running`` of the ``turns`` are not over; ``failed`` are, for another reason than that the client had enough of
-    them (``cancelled``). ``price``: US dollars of those that have one, which ``unpriced`` have not. ``ended``: its
-    program has."""
+    them (``cancelled``). ``price``: of those that are over. ``ended``: its program has."""
 
     turns: int = 0
     running: int = 0
     failed: int = 0
     cancelled: int = 0
     usage: Usage = field(default_factory=Usage)
-    price: float = 0.0
-    unpriced: int = 0
+    price: Price = prices.FREE
     ended: bool = False
 
     def as_json(self) -> dict[str, object]:
-        return {**asdict(self), "usage": codec.usage_out(self.usage)}
+        return {**asdict(self), "usage": codec.usage_out(self.usage), **self.price.as_json()}
 
 
 class Runs:
@@ -85,7 +84,4 @@ class Runs:
             ended = channel.terminal.fault.termination in CANCELLED
             totals.cancelled += ended
             totals.failed += not ended
-        if (price := summary.price(channel)) is not None:
-            totals.price += price
-        else:
-            totals.unpriced += 1
+        totals.price += prices.of_turn(channel)

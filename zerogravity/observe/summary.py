@@ -20,6 +20,7 @@ from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.observe import moments, notes, prices, redaction, session_summary, tool_results
+from zerogravity.observe.prices import Price
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.wire.narrow import Json, count, items, lookup, members, number, objects, text
 
@@ -69,7 +70,7 @@ def summary(channel: CascadeChannel, placed: Placement, turn: Turn) -> dict[str,
             "total": relative.get("done"),
         },
         "usage": codec.usage_out(state.usage),
-        "price": price(channel),
+        **prices.of_turn(channel).as_json(),
         "counts": {
             "records": channel.count,
             "bytes": channel.size,
@@ -169,13 +170,6 @@ def client_status(channel: CascadeChannel) -> int | None:
     return 200 if channel.closed or begun else None
 
 
-def price(channel: CascadeChannel) -> float | None:
-    """US dollars; None: unknown. By the name in Google's answer, or else by those that were asked for."""
-    usage, target = channel.state.usage, channel.turn.target
-    asked = (prices.usd(name, usage) for name in (channel.state.model, target.wire_model, target.name) if name)
-    return next((found for found in asked if found is not None), None)
-
-
 def row(
     channel: CascadeChannel,
     now: int,
@@ -213,7 +207,7 @@ def row(
         "first_ms": None if first is None else (first - origin) / 1e6,
         "total_ms": (marks.get("done", now) - origin) / 1e6,
         "usage": codec.usage_out(channel.state.usage),
-        "price": price(channel),
+        **prices.of_turn(channel).as_json(),
         "tools": [redact.text(turn.client_name(call.name)) for call in channel.state.function_calls[:20]],
         "calls": channel.state.attempts,
         "readers": channel.readers,
@@ -254,7 +248,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "first_ms": first if first is not None else latency.get("first_call"),
         "total_ms": number(latency.get("total")) or 0.0,
         "usage": members(info.get("usage")),
-        "price": number(info.get("price")),
+        **(prices.FREE if failure and "price_partial" not in info else Price.of_json(info)).as_json(),
         "tools": items(info.get("called"))[:20],
         "calls": count(counted.get("upstream_calls")),
         "readers": 0,

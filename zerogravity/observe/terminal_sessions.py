@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import figures, moments, session_summary, trace_folders
+from zerogravity.observe.prices import Price
 from zerogravity.observe.summary import NO_RESULT
 from zerogravity.observe.terminal import one_line, plain
 from zerogravity.wire.narrow import Json, count, members, number, text, texts
@@ -45,7 +46,10 @@ def tree(rows: Sequence[Json]) -> RenderableType:
     made = _table("started", "turn", "what is new", "calls", "code", "tokens", "price", "time")
     for depth, row in in_order(rows):
         usage = members(row.get("usage"))
-        told = {**usage, "out": usage.get("candidates"), "ms": row.get("total_ms"), "price": row.get("price")}
+        told = {
+            **usage, "prompt": figures.Tokens.of_json(usage).sent, "out": usage.get("candidates"),
+            "ms": row.get("total_ms"), **Price.of_json(row).as_json(),
+        }  # fmt: skip
         bent = "  " * min(depth - 1, DEEPEST) + "└ " if depth else ""
         made.add_row(
             plain(moments.local(number(row.get("created")) or 0, "%H:%M:%S")),
@@ -121,8 +125,8 @@ def _tokens(one: Json) -> str:
 
 
 def _price(one: Json) -> str:
-    price = number(one.get("price"))
-    return "" if price is None else f"{'>' if one.get('price_partial') else ''}{figures.dollars(price)}"
+    found = Price.of_json(one)
+    return figures.price(found.usd, partial=found.partial)
 
 
 def _time(one: Json) -> str:

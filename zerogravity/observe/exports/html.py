@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from zerogravity.observe import client_curl, session_summary, turn_texts
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.summary import row
+from zerogravity.observe.summary import row, stored_row
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import number
 
-TOLD = ("session", "previous", "branch", "fresh", "price", "note", "star")  # of a row, only the trace knows
+# of a row, only the trace knows
+TOLD = ("session", "previous", "branch", "fresh", "price", "price_partial", "note", "star")
 BLOB = 256 << 10  # characters of base64 that are kept whole: a picture's
 KEPT = 64  # of a longer one, so that its kind can be seen
 _BLOB = re.compile(rb"[A-Za-z0-9+/_\-]{%d,}={0,2}" % BLOB)
@@ -49,7 +50,8 @@ def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
 def _row(trace: TurnSource) -> dict[str, object]:
     channel, info = trace.channel, trace.info
     last = max(*channel.marks.values(), *(record.t_ns for record in trace.records[-1:]), 0)
-    told = {name: info[name] for name in TOLD if name in info}
+    stored = stored_row(info)
+    told = {name: stored[name] for name in TOLD}
     # Recorded times count from each turn's arrival; the list is in the order of the turns.
     return {**row(channel, last), **told, "received_ms": (number(info.get("created")) or 0) * 1000}
 

@@ -241,11 +241,18 @@ class _Nowhere(History):
     def user(self, parts: Sequence[Json]) -> None: ...
     def model_part(self, part: Json) -> None: ...
     def model_call(
-        self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
+        self,
+        call_id: str,
+        name: str,
+        args_json: str,
+        *,
+        carried: Carried | None = None,
+        param: str = "input",
+        joins: bool = False,
     ) -> None: ...
     def result(
-        self, call_id: str, output: str | Sequence[Json], *, error: bool = False, verbatim: bool = False,
-        param: str = "input",
+        self, call_id: str, output: str | Sequence[Json] | dict[str, Any], *, error: bool = False,
+        verbatim: bool = False, param: str = "input",
     ) -> None: ...  # fmt: skip
 
 
