@@ -42,6 +42,11 @@ class ServerInput:
         self._answered: set[str] = set()  # ids of the requests that this input answers
         self._run: set[str] = set()  # ids of the calls that it has as items
 
+    @property
+    def approved(self) -> dict[str, str]:
+        """Ids of the approved calls → ids of the items that asked."""
+        return {each.call_id: each.request_id for each in self.approvals if each.approve}
+
     def begin(self, entries: Sequence[Json], before: Iterable[Json]) -> None:
         """Look through the input, and at the items of the response before, whose calls are in the history."""
         self._answered |= {narrow.text(item.get("approval_request_id")) for item in entries if _is(item, RESPONSE)}
