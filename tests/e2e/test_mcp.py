@@ -3,6 +3,7 @@ gets, the official SDK as a client."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -106,8 +107,8 @@ async def test_a_dialogue_goes_on_without_another_list(
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("approve", [True, False])
 async def test_a_call_waits_for_its_approval(client: openai.AsyncOpenAI, model: str, approve: bool) -> None:
-    tools = [tool("people", allowed_tools=["greet"], require_approval="always")]
-    first = await client.responses.create(model=model, input="Use the tool people.greet for me.", tools=tools)
+    tools = [tool("web", allowed_tools=["add"], require_approval="always")]
+    first = await client.responses.create(model=model, input="Use the tool web.add for me.", tools=tools)
     [request] = [item for item in first.output if item.type == "mcp_approval_request"]
     answer = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve}
     second = await client.responses.create(model=model, input=[answer], tools=tools, previous_response_id=first.id)
@@ -117,12 +118,60 @@ async def test_a_call_waits_for_its_approval(client: openai.AsyncOpenAI, model: 
 
 
 async def test_a_stream_passes_its_checker(stack: Stack, http: aiohttp.ClientSession) -> None:
-    body = {"model": MODEL, "input": "Use the tool people.greet for me.", "stream": True, "tools": [tool("people")]}
+    body = {"model": MODEL, "input": "Use the tool web.add for me.", "stream": True, "tools": [tool("web")]}
     async with http.post(f"{stack.url}/v1/responses", json=body) as answer:
         raw = await answer.read()
     kinds = [event["type"] for event in check_responses(raw)]
     assert "response.mcp_call.completed" in kinds
     assert kinds[-1] == "response.completed"
+
+
+async def test_a_client_that_leaves_stops_the_call(
+    stack: Stack, http: aiohttp.ClientSession, web: tuple[str, Witness]
+) -> None:
+    body = {"model": MODEL, "input": "Use the tool web.wait for me.", "stream": True, "tools": [tool("web")]}
+    async with asyncio.timeout(30):
+        async with http.post(f"{stack.url}/v1/responses", json=body) as answer:
+            await web[1].waiting.wait()
+            answer.close()
+        await web[1].cancelled.wait()
+
+
+@pytest.mark.parametrize("surface", ["chat", "gemini", "messages"])
+async def test_other_surfaces_show_the_answer_alone(stack: Stack, http: aiohttp.ClientSession, surface: str) -> None:
+    prompt = "Use the tool web.add for me."
+    path, body = {
+        "chat": ("/v1/chat/completions", {
+            "model": MODEL, "messages": [{"role": "user", "content": prompt}],
+            "tools": [{"type": "function", "function": {"name": "mcp:web"}}]}),
+        "gemini": (f"/v1beta/models/{MODEL}:generateContent", {
+            "contents": [{"role": "user", "parts": [{"text": prompt}]}],
+            "tools": [{"functionDeclarations": [{"name": "mcp:web"}]}]}),
+        "messages": ("/v1/messages", {
+            "model": MODEL, "max_tokens": 9999, "messages": [{"role": "user", "content": prompt}],
+            "tools": [{"name": "mcp:web", "input_schema": {"type": "object"}}]}),
+    }[surface]  # fmt: skip
+    async with http.post(f"{stack.url}{path}", json=body) as answer:
+        assert answer.status == 200
+        made = await answer.json()
+    match surface:
+        case "chat":
+            [choice] = made["choices"]
+            kinds, text, end = (
+                choice["message"].get("tool_calls"),
+                choice["message"]["content"],
+                choice["finish_reason"],
+            )
+            assert (kinds, end) == (None, "stop")
+        case "gemini":
+            [candidate] = made["candidates"]
+            text = "".join(part["text"] for part in candidate["content"]["parts"])
+            assert candidate["finishReason"] == "STOP"
+        case _:
+            text = "".join(block["text"] for block in made["content"] if block["type"] == "text")
+            assert {block["type"] for block in made["content"]} <= {"text", "thinking"}
+            assert made["stop_reason"] == "end_turn"
+    assert "web.add answered" in text
 
 
 @pytest.mark.parametrize(
@@ -141,14 +190,22 @@ async def test_what_is_not_allowed_is_refused(
     assert (caught.value.status_code, caught.value.param) == (status, param)
 
 
-async def test_metrics_count_calls_by_server(stack: Stack, http: aiohttp.ClientSession) -> None:
+async def added(client: openai.AsyncOpenAI) -> None:
+    await client.responses.create(model=MODEL, input="Use the tool web.add for me.", tools=[tool("web")])
+
+
+async def test_metrics_count_calls_by_server(
+    stack: Stack, client: openai.AsyncOpenAI, http: aiohttp.ClientSession
+) -> None:
+    await added(client)
     async with http.get(f"{stack.url}/metrics") as answer:
         text = await answer.text()
-    assert 'zg_mcp_calls_total{outcome="ok",server="people"}' in text
+    assert 'zg_mcp_calls_total{outcome="ok",server="web"}' in text
 
 
-async def test_nothing_secret_is_left_anywhere(running: Stack, folder: Path) -> None:
-    assert not [line for line in running.output if SECRET in line]
+async def test_nothing_secret_is_left_anywhere(stack: Stack, client: openai.AsyncOpenAI, folder: Path) -> None:
+    await added(client)
+    assert not [line for line in stack.output if SECRET in line]
     files = [path for path in (folder / "traces").rglob("*") if path.is_file()]
     assert files
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
