@@ -69,7 +69,7 @@ WAYS = [*STREAMED, pytest.param(lambda witness: over_http(witness, json_response
 async def test_tools_are_listed_and_called(way: Any, witness: Witness) -> None:
     async with way(witness) as url, connected(url=url, headers={"Authorization": "Bearer t"}) as session:
         tools, cursor = await session.list_tools()
-        assert [tool["name"] for tool in tools] == ["add", "fail", "picture", "huge", "wait"]
+        assert [tool["name"] for tool in tools] == ["add", "ship", "fail", "picture", "huge", "wait"]
         assert tools[0]["annotations"] == {"readOnlyHint": True}
         assert (tools[0]["description"], cursor) == ("Adds two numbers", None)
         result = await session.call_tool("add", {"a": 2, "b": 3})
@@ -114,6 +114,14 @@ async def test_a_result_may_be_so_large_and_no_larger(way: Any, witness: Witness
         assert len((await session.call_tool("huge", {"size": 1000}))["content"][0]["text"]) == 1000
         error = await refused(session.call_tool("huge", {"size": 10 << 20}))
         assert error["type"] in ("http_error", "mcp_protocol_error")
+
+
+async def test_an_argument_that_is_wanted_as_a_header(witness: Witness) -> None:
+    """The list of tools, which says so, may be from an earlier turn."""
+    async with over_http(witness) as url, connected(url=url) as session:
+        result = await session.call_tool("ship", {"region": "north"})
+        assert result["content"] == [{"type": "text", "text": "to north"}]
+    assert "north" in [headers.get("mcp-param-region") for headers in witness.headers]
 
 
 async def test_a_tool_that_there_is_not(witness: Witness) -> None:

@@ -42,7 +42,7 @@ async def test_a_turn_over_http(way: str) -> None:
     witness = Witness()
     async with over_http(witness, way) as server, turns(server) as bench:
         channel = await bench.begun(SERVER)
-        assert events(channel, ToolsListed)[0].names == ("s.add", "s.fail", "s.picture", "s.huge", "s.wait")
+        assert events(channel, ToolsListed)[0].names == ("s.add", "s.ship", "s.fail", "s.picture", "s.huge", "s.wait")
         await bench.answers(
             channel, call(1, "s.add", '{"a": 2, "b": 3}'), call(2, "s.fail", "{}"), call(3, "s.picture", "{}")
         )

@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult, Implementation
+from mcp.types import HEADER_MISMATCH, CallToolRequest, CallToolRequestParams, CallToolResult, Implementation
 
 from zerogravity.config import Limits
 from zerogravity.mcp.failures import ServerError, gone, http, protocol, slow
@@ -56,8 +56,7 @@ class Connection:
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """What the tool has come to: a CallToolResult as JSON. Raises ServerError."""
         request = CallToolRequest(params=CallToolRequestParams(name=name, arguments=arguments))
-        # the SDK's call_tool would hold the result against the server's own schema, whose patterns may take for ever
-        result = await self._ask(lambda client: client.session.send_request(request, CallToolResult))
+        result = await self._ask(lambda client: _called(client, request))
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
     async def close(self) -> None:
@@ -184,3 +183,15 @@ class Connection:
         headers = {**self._endpoint.headers, "Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(self._limits.mcp_seconds, read=None)
         return httpx2.AsyncClient(transport=self._guard, headers=headers, timeout=timeout)
+
+
+async def _called(client: Client, request: CallToolRequest) -> CallToolResult:
+    """As the SDK's ``call_tool``, which would also hold the result against the server's own schema, whose patterns may
+    take for ever."""
+    try:
+        return await client.session.send_request(request, CallToolResult)
+    except MCPError as error:
+        if error.code != HEADER_MISMATCH:
+            raise
+        await client.list_tools(cache_mode="bypass")  # says which arguments are wanted as headers, too
+        return await client.session.send_request(request, CallToolResult)
