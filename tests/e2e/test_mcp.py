@@ -1,211 +1,231 @@
-"""MCP tools on the whole path: real servers by command and over HTTP, the stand-in of Google as a judge of what it
-gets, the official SDK as a client."""
+"""MCP tools run by the gateway: real mitmdump, the SDK's own server, and what clients see on each surface."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import openai
 import pytest
 import pytest_asyncio
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
 
-from tests.e2e.support import MODEL, quick
+from tests.e2e.support import CHECK, quick
 from tests.mcp.serving import Witness, recording, sdk_server, served
-from zerogravity.testing.check import check_responses
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
-SECRET = "Zm9vYmFy-secret-t0ken"
-SERVER = Path(__file__).parents[1] / "mcp" / "stdio_server.py"
+MODEL = "gemini-3-flash"
+EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+def mcp(*tools: str, approval: Any = "never", **more: Any) -> Any:
+    return {"type": "mcp", "server_label": "real", "allowed_tools": list(tools), "require_approval": approval, **more}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def web() -> AsyncIterator[tuple[str, Witness]]:
-    witness = Witness()
+async def witness() -> Witness:
+    return Witness()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(witness: Witness, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    file = tmp_path_factory.mktemp("mcp") / "zerogravity.toml"
     async with served(recording(sdk_server(witness).streamable_http_app(), witness)) as base:
-        yield f"{base}/mcp", witness
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("mcp")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(web: tuple[str, Witness], folder: Path) -> AsyncIterator[Stack]:
-    file = folder / "config.toml"
-    file.write_text(
-        f"""
-        [mcp_servers.people]
-        command = {json.dumps(sys.executable)}
-        args = [{json.dumps(str(SERVER))}]
-        env = {{GREETING = "welcome"}}
-        [mcp_servers.web]
-        url = "{web[0]}"
-        authorization = "{SECRET}"
-        """
-    )
-    env = {"ZEROGRAVITY_CONFIG": str(file), "ZEROGRAVITY_TRACE_DIR": str(folder / "traces")}
-    async with Stack(StackOptions(ls=quick(), env=env)) as stack:
-        yield stack
+        file.write_text(f'[mcp_servers.real]\nurl = "{base}/mcp"\nauthorization = "s3cret-token"\n')
+        file.chmod(0o600)
+        async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_CONFIG": str(file)})) as running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def client(stack: Stack) -> AsyncIterator[openai.AsyncOpenAI]:
-    async with openai.AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="any", max_retries=0) as made:
+    async with openai.AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="k", max_retries=0) as made:
         yield made
 
 
-def tool(label: str, **more: Any) -> dict[str, Any]:
-    return {"type": "mcp", "server_label": label, "require_approval": "never", **more}
+def contents(stack: Stack) -> list[dict[str, Any]]:
+    """Of the newest request to Google."""
+    return stack.google.requests[-1].body["request"]["contents"]
 
 
-MODELS = [MODEL, "gemini-2.5-flash", "claude-sonnet-4-6"]
+async def events(client: openai.AsyncOpenAI, **body: Any) -> list[dict[str, Any]]:
+    """A streamed turn, each event as the SDK types it, and all of them by the grammar."""
+    async with client.responses.with_streaming_response.create(model=MODEL, stream=True, **body) as answer:
+        found = CHECK["responses"](b"".join([piece async for piece in answer.iter_bytes()]))
+    for one in found:
+        assert EVENT.validate_python(one).type == one["type"]
+    return found
 
 
-@pytest.mark.parametrize("model", MODELS)
-async def test_a_command_s_tool_is_called_and_answered(client: openai.AsyncOpenAI, model: str) -> None:
-    prompt = "Use the tool people.greet for me."
-    made = await client.responses.create(model=model, input=prompt, tools=[tool("people", allowed_tools=["greet"])])
-    kinds = [item.type for item in made.output if item.type != "reasoning"]
-    assert kinds == ["mcp_list_tools", "mcp_call", "message"]
-    [called] = [item for item in made.output if item.type == "mcp_call"]
-    assert (called.name, called.server_label, called.status) == ("greet", "people", "completed")
-    assert (called.output or "").startswith("welcome ")
-    assert "welcome" in made.output_text
-    assert made.status == "completed"
+async def test_a_call_is_listed_run_and_answered_in_one_response(client: openai.AsyncOpenAI, stack: Stack) -> None:
+    found = await events(client, input="sim:tool", tools=[mcp("add")])
+    output = found[-1]["response"]["output"]
+    assert [item["type"] for item in output] == ["mcp_list_tools", "mcp_call", "message"]
+    assert [tool["name"] for tool in output[0]["tools"]] == ["add"]
+    assert (output[1]["name"], output[1]["server_label"], output[1]["status"]) == ("add", "real", "completed")
+    numbers = json.loads(output[1]["arguments"])
+    assert output[1]["output"] == str(numbers["a"] + numbers["b"])
+    assert [one["type"].removeprefix("response.") for one in found if "mcp" in one["type"]] == [
+        "mcp_list_tools.in_progress", "mcp_list_tools.completed", "mcp_call.in_progress", "mcp_call_arguments.delta",
+        "mcp_call_arguments.done", "mcp_call.completed",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", MODELS)
-async def test_a_dialogue_goes_on_without_another_list(
-    client: openai.AsyncOpenAI, web: tuple[str, Witness], model: str
+async def test_not_streamed(client: openai.AsyncOpenAI) -> None:
+    made = await client.responses.create(model=MODEL, input="sim:tool", tools=[mcp("add")])
+    assert [item.type for item in made.output] == ["mcp_list_tools", "mcp_call", "message"]
+    assert made.output_text
+    assert (await client.responses.retrieve(made.id)).to_dict() == made.to_dict()
+
+
+async def test_several_calls_at_once_and_a_failed_one(client: openai.AsyncOpenAI) -> None:
+    found = await events(client, input="sim:parallel 2", tools=[mcp("add")])
+    calls = [item for item in found[-1]["response"]["output"] if item["type"] == "mcp_call"]
+    assert [item["status"] for item in calls] == ["completed", "completed"]
+    found = await events(client, input="sim:tool", tools=[mcp("fail")])
+    (call,) = [item for item in found[-1]["response"]["output"] if item["type"] == "mcp_call"]
+    assert (call["status"], call["error"]["type"]) == ("failed", "mcp_tool_execution_error")
+    assert found[-1]["response"]["status"] == "completed"
+
+
+async def test_the_dialogue_goes_on_and_the_tools_are_not_listed_again(
+    client: openai.AsyncOpenAI, stack: Stack
 ) -> None:
-    tools = [tool("web", allowed_tools=["add"])]
-    first = await client.responses.create(model=model, input="Use the tool web.add for me.", tools=tools)
-    assert "mcp_list_tools" in [item.type for item in first.output]
+    first = await client.responses.create(model=MODEL, input="sim:tool", tools=[mcp("add")])
     second = await client.responses.create(
-        model=model, input="And use web.add once more.", tools=tools, previous_response_id=first.id
+        model=MODEL, input="sim:tool", tools=[mcp("add")], previous_response_id=first.id
     )
-    assert "mcp_list_tools" not in [item.type for item in second.output]
-    assert [item.status for item in second.output if item.type == "mcp_call"] == ["completed"]
-    history = [
-        {"role": "user", "content": "Use the tool web.add for me."},
-        *(item.model_dump() for item in first.output),
-        {"role": "user", "content": "And use web.add once more."},
-    ]
-    third = await client.responses.create(model=model, input=history, tools=tools, store=False)
-    assert [item.status for item in third.output if item.type == "mcp_call"] == ["completed"]
-    assert {headers["authorization"] for headers in web[1].headers} == {f"Bearer {SECRET}"}
+    assert [item.type for item in second.output] == ["mcp_call", "message"]
+    roles = [content["role"] for content in contents(stack)]
+    assert roles == ["user", "model", "user", "model", "user", "model", "user"]
 
 
-@pytest.mark.parametrize("model", MODELS)
+async def test_a_client_that_keeps_no_response_sends_everything_back(client: openai.AsyncOpenAI, stack: Stack) -> None:
+    include: Any = ["reasoning.encrypted_content"]
+    first = await client.responses.create(
+        model=MODEL, input="sim:tool", tools=[mcp("add")], store=False, include=include
+    )
+    back: Any = [{"role": "user", "content": "sim:tool"}, *(item.to_dict() for item in first.output)]
+    second = await client.responses.create(
+        model=MODEL, input=[*back, {"role": "user", "content": "thanks"}], tools=[mcp("add")], store=False
+    )
+    assert [item.type for item in second.output] == ["message"]
+    called = [part for content in contents(stack) for part in content["parts"] if "functionCall" in part]
+    assert len(called) == 1
+    assert "skip" not in called[0]["thoughtSignature"]
+
+
 @pytest.mark.parametrize("approve", [True, False])
-async def test_a_call_waits_for_its_approval(client: openai.AsyncOpenAI, model: str, approve: bool) -> None:
-    tools = [tool("web", allowed_tools=["add"], require_approval="always")]
-    first = await client.responses.create(model=model, input="Use the tool web.add for me.", tools=tools)
-    [request] = [item for item in first.output if item.type == "mcp_approval_request"]
-    answer = {"type": "mcp_approval_response", "approval_request_id": request.id, "approve": approve}
-    second = await client.responses.create(model=model, input=[answer], tools=tools, previous_response_id=first.id)
-    called = [item for item in second.output if item.type == "mcp_call"]
-    assert [(item.status, item.approval_request_id) for item in called] == [("completed", request.id)] * approve
-    assert second.output_text
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_call_that_asks(client: openai.AsyncOpenAI, stack: Stack, approve: bool, stored: bool) -> None:
+    tools = [mcp("add", approval="always")]
+    first = await client.responses.create(model=MODEL, input="sim:tool", tools=tools)
+    assert [item.type for item in first.output] == ["mcp_list_tools", "mcp_approval_request"]
+    said: Any = {"type": "mcp_approval_response", "approval_request_id": first.output[1].id, "approve": approve}
+    if stored:
+        body: dict[str, Any] = {"input": [said], "previous_response_id": first.id}
+    else:
+        sent = [{"role": "user", "content": "sim:tool"}, *(item.to_dict() for item in first.output)]
+        body = {"input": [*sent, said]}
+    found = await events(client, tools=tools, **body)
+    output = found[-1]["response"]["output"]
+    assert [item["type"] for item in output] == (["mcp_call", "message"] if approve else ["message"])
+    if approve:
+        assert output[0]["approval_request_id"] == first.output[1].id
+    results = [part["functionResponse"]["response"] for one in contents(stack) for part in one["parts"]
+               if "functionResponse" in part]  # fmt: skip
+    assert ["error" in result for result in results] == [not approve]
+    assert "pending" not in str(results)
 
 
-async def test_a_stream_passes_its_checker(stack: Stack, http: aiohttp.ClientSession) -> None:
-    body = {"model": MODEL, "input": "Use the tool web.add for me.", "stream": True, "tools": [tool("web")]}
-    async with http.post(f"{stack.url}/v1/responses", json=body) as answer:
-        raw = await answer.read()
-    kinds = [event["type"] for event in check_responses(raw)]
-    assert "response.mcp_call.completed" in kinds
-    assert kinds[-1] == "response.completed"
+async def test_in_the_background(client: openai.AsyncOpenAI) -> None:
+    stream = await client.responses.create(
+        model=MODEL, input="sim:tool", tools=[mcp("add")], background=True, stream=True
+    )
+    found = [event.to_dict() async for event in stream]
+    identity: Any = found[0]["response"]["id"]
+    again = await client.responses.retrieve(identity, stream=True, starting_after=3)
+    assert [event.to_dict() async for event in again] == found[4:]
 
 
-async def test_a_client_that_leaves_stops_the_call(
-    stack: Stack, http: aiohttp.ClientSession, web: tuple[str, Witness]
-) -> None:
-    body = {"model": MODEL, "input": "Use the tool web.wait for me.", "stream": True, "tools": [tool("web")]}
-    async with asyncio.timeout(30):
-        async with http.post(f"{stack.url}/v1/responses", json=body) as answer:
-            await web[1].waiting.wait()
-            answer.close()
-        await web[1].cancelled.wait()
+async def test_a_choice_and_a_limit_of_calls(client: openai.AsyncOpenAI) -> None:
+    made = await client.responses.create(
+        model=MODEL, input="hello", tools=[mcp("add", "fail")],
+        tool_choice={"type": "mcp", "server_label": "real", "name": "add"},
+    )  # fmt: skip
+    assert [item.name for item in made.output if item.type == "mcp_call"] == ["add"]
+    made = await client.responses.create(model=MODEL, input="sim:parallel 3", tools=[mcp("add")], max_tool_calls=2)
+    calls = [item for item in made.output if item.type == "mcp_call"]
+    assert [item.status for item in calls].count("completed") == 2
 
 
-@pytest.mark.parametrize("surface", ["chat", "gemini", "messages"])
-async def test_other_surfaces_show_the_answer_alone(stack: Stack, http: aiohttp.ClientSession, surface: str) -> None:
-    prompt = "Use the tool web.add for me."
-    path, body = {
-        "chat": ("/v1/chat/completions", {
-            "model": MODEL, "messages": [{"role": "user", "content": prompt}],
-            "tools": [{"type": "function", "function": {"name": "mcp:web"}}]}),
-        "gemini": (f"/v1beta/models/{MODEL}:generateContent", {
-            "contents": [{"role": "user", "parts": [{"text": prompt}]}],
-            "tools": [{"functionDeclarations": [{"name": "mcp:web"}]}]}),
-        "messages": ("/v1/messages", {
-            "model": MODEL, "max_tokens": 9999, "messages": [{"role": "user", "content": prompt}],
-            "tools": [{"name": "mcp:web", "input_schema": {"type": "object"}}]}),
-    }[surface]  # fmt: skip
-    async with http.post(f"{stack.url}{path}", json=body) as answer:
-        assert answer.status == 200
-        made = await answer.json()
+async def test_servers_that_are_not_allowed(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.responses.create(
+            model=MODEL, input="x", tools=[{"type": "mcp", "server_label": "a", "server_url": "https://example.com"}]
+        )
+    assert caught.value.param == "tools[0].server_url"
+    with pytest.raises(openai.BadRequestError) as caught:
+        await client.responses.create(model=MODEL, input="x", tools=[{"type": "mcp", "server_label": "other"}])
+    assert caught.value.param == "tools[0].server_label"
+
+
+# -- the other surfaces --------------------------------------------------------------------------------------------
+
+
+def hidden(surface: str, stream: bool) -> tuple[str, dict[str, Any]]:
+    """(path, body) of a request that offers the configured server."""
     match surface:
         case "chat":
-            [choice] = made["choices"]
-            kinds, text, end = (
-                choice["message"].get("tool_calls"),
-                choice["message"]["content"],
-                choice["finish_reason"],
-            )
-            assert (kinds, end) == (None, "stop")
-        case "gemini":
-            [candidate] = made["candidates"]
-            text = "".join(part["text"] for part in candidate["content"]["parts"])
-            assert candidate["finishReason"] == "STOP"
+            messages = [{"role": "user", "content": "sim:tool"}]
+            tools: Any = [{"type": "mcp", "server_label": "real"}]
+            return "/v1/chat/completions", {"model": MODEL, "messages": messages, "tools": tools, "stream": stream}
+        case "messages":
+            messages = [{"role": "user", "content": "sim:tool"}]
+            tools = [{"name": "mcp:real", "input_schema": {"type": "object"}}]
+            return "/v1/messages", {
+                "model": MODEL, "messages": messages, "tools": tools, "stream": stream, "max_tokens": 9999,
+            }  # fmt: skip
         case _:
-            text = "".join(block["text"] for block in made["content"] if block["type"] == "text")
-            assert {block["type"] for block in made["content"]} <= {"text", "thinking"}
-            assert made["stop_reason"] == "end_turn"
-    assert "web.add answered" in text
+            method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+            return f"/v1beta/models/{MODEL}:{method}", {
+                "contents": [{"role": "user", "parts": [{"text": "sim:tool"}]}],
+                "tools": [{"functionDeclarations": [{"name": "mcp:real"}]}],
+            }
 
 
-@pytest.mark.parametrize(
-    ("entry", "status", "param"),
-    [
-        (tool("s", server_url="https://s.example/mcp"), 400, "tools[0].server_url"),
-        (tool("unknown"), 400, "tools[0].server_label"),
-        (tool("people", headers={"X": "y"}), 400, "tools[0].server_label"),
-    ],
-)
-async def test_what_is_not_allowed_is_refused(
-    client: openai.AsyncOpenAI, entry: dict[str, Any], status: int, param: str
-) -> None:
-    with pytest.raises(openai.APIStatusError) as caught:
-        await client.responses.create(model=MODEL, input="hi", tools=[entry])
-    assert (caught.value.status_code, caught.value.param) == (status, param)
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("surface", ["chat", "messages", "gemini"])
+async def test_elsewhere_the_call_is_hidden(stack: Stack, http: Any, surface: str, stream: bool) -> None:
+    before = len(stack.google.agent_requests)
+    path, body = hidden(surface, stream)
+    async with http.post(f"{stack.url}{path}", json=body) as answer:
+        raw = await answer.read()
+        assert answer.status == 200, raw
+    assert len(stack.google.agent_requests) == before + 2
+    if stream:
+        CHECK[surface](raw)
+    for word in (b"tool_calls", b'"tool_use"', b"functionCall", b"function_call"):
+        assert word not in raw
 
 
-async def added(client: openai.AsyncOpenAI) -> None:
-    await client.responses.create(model=MODEL, input="Use the tool web.add for me.", tools=[tool("web")])
+# -- what is kept of it ----------------------------------------------------------------------------------------------
 
 
-async def test_metrics_count_calls_by_server(
-    stack: Stack, client: openai.AsyncOpenAI, http: aiohttp.ClientSession
-) -> None:
-    await added(client)
-    async with http.get(f"{stack.url}/metrics") as answer:
-        text = await answer.text()
-    assert 'zg_mcp_calls_total{outcome="ok",server="web"}' in text
-
-
-async def test_nothing_secret_is_left_anywhere(stack: Stack, client: openai.AsyncOpenAI, folder: Path) -> None:
-    await added(client)
-    assert not [line for line in stack.output if SECRET in line]
-    files = [path for path in (folder / "traces").rglob("*") if path.is_file()]
-    assert files
-    assert not [path for path in files if SECRET.encode() in path.read_bytes()]
+async def test_no_secret_of_a_server_is_said(client: openai.AsyncOpenAI, stack: Stack, witness: Witness) -> None:
+    made = await client.responses.create(
+        model=MODEL, input="sim:tool", tools=[mcp("add", headers={"X-Custom": "pr1vate-words"})]
+    )
+    assert {headers["authorization"] for headers in witness.headers} == {"Bearer s3cret-token"}
+    assert witness.headers[-1]["x-custom"] == "pr1vate-words"
+    said = str(made.to_dict()) + "\n".join(stack.output)
+    folders = [path for path in Path(stack._folder.name).rglob("*") if path.is_file()]  # pyright: ignore[reportPrivateUsage]
+    kept = b"".join(path.read_bytes() for path in folders if path.stat().st_size < 10_000_000)
+    assert b"mcp_approval" in kept or b"sim:tool" in kept
+    for secret in ("s3cret-token", "pr1vate-words"):
+        assert secret not in said
+        assert secret.encode() not in kept

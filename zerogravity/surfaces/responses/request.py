@@ -159,25 +159,21 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, PARAMETERS)
     held, previous = _conversation(body, context), _previous(body, context)
     before = conversation.entries_of(held or ())
-    entries, skipped = _entries(body, context, continues=bool(before) or previous is not None)
-    if held is not None:
-        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
     target = context.target(model)
     given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
-    names = NameMap()
-    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
+    reader.servers.begin(entry.item for entry in (*before, *entries))
     _before(body, previous, target, history, reader)
-    reader.servers.begin([entry.item for entry in (*before, *entries)], previous.items.values() if previous else ())
     conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
-    made_up = contents is not history.dialogue
-    generate: dict[str, Any] = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
-    request, suited = _finished(body, generate, target, context, compacts=compacts, pictures=tools.pictures)
+    members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
+    request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
     listings = (*(previous.listings if previous else ()), *reader.servers.listings)
     servers = () if compacts else with_listings(tools.servers, listings)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
@@ -190,7 +186,7 @@ def parse(body: Json, context: Context) -> Turn:
         users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
         system=(*(previous.system if previous else ()), *reader.system),
         tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
-        dialogue=tuple(history.dialogue) if made_up else None,
+        dialogue=None if contents is history.dialogue else tuple(history.dialogue),
         listings=listings,
         known=tuple(server.label for server in servers if server.listed is not None),
         approved=reader.servers.approved,
@@ -260,13 +256,19 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(
+    body: Json, context: Context, before: Sequence[Entry], *, continues: bool
+) -> tuple[list[Entry], tuple[str, ...]]:
+    """The input, which may repeat nothing of its conversation; and notes."""
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    return resolve(body, context)
+    entries, notes = resolve(body, context)
+    if body.get("conversation") is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    return entries, notes
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -290,6 +292,7 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
         history.system(text)
     history.extend(for_target(previous, target))
     reader.remember_calls(previous.items.values())
+    reader.servers.asked(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
