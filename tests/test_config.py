@@ -356,6 +356,55 @@ def test_secrets_are_masked() -> None:
         assert HIDDEN not in text
 
 
+def test_what_mcp_servers_are_given_is_not_shown(toml) -> None:
+    file = toml(
+        f"""
+        [mcp_servers.web]
+        url = "https://user:{HIDDEN}@h.example:8/mcp?key={HIDDEN}"
+        headers = {{X-Key = "{HIDDEN}"}}
+        authorization = "{HIDDEN}"
+        [mcp_servers.files]
+        command = "files-mcp"
+        args = ["{HIDDEN}"]
+        env = {{KEY = "{HIDDEN}"}}
+        """
+    )
+    loaded = load(file=file, env={})
+    found = {name: value for name, value, _ in loaded.describe()}
+    assert found["mcp_servers"] == {"web": "https://h.example:8/mcp", "files": "command files-mcp"}
+    for text in (json.dumps(loaded.describe()), repr(loaded.config), repr(loaded), str(loaded.config)):
+        assert HIDDEN not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "mcp_servers.s (file FILE): set url or command, one of them"),
+        ('url = "http://h"\ncommand = "c"', "set url or command, one of them"),
+        ('url = "h"', "mcp_servers.s.url (file FILE): must look like https://HOST:PORT"),
+        ('command = "c"\nauthorization = "t"', "a command has no headers: give it what it needs by env"),
+        ('url = "http://h"\nargs = ["a"]', "args and env belong to a command"),
+        ('url = "http://h"\nrequire_approval = "perhaps"', "mcp_servers.s.require_approval (file FILE): "),
+        ('url = "http://h"\nheaders = {X = "s3cret-value\\n"}', "mcp_servers.s.headers (file FILE): must be printable"),
+        ('url = "http://h"\nulr = "x"', "mcp_servers.s.ulr (file FILE): Extra inputs are not permitted"),
+    ],
+)
+def test_an_mcp_server_that_cannot_be_used(toml, text: str, words: str) -> None:
+    file = toml(f"[mcp_servers.s]\n{text}")
+    message = refused(file=file)
+    assert words.replace("FILE", str(file)) in message
+    assert HIDDEN not in message
+
+
+def test_an_mcp_server_s_rules_are_of_its_tools(toml) -> None:
+    found = load(file=toml('[mcp_servers.s]\ncommand = "c"\nallowed_tools = ["a"]\n'
+                           'require_approval = {never = ["a"]}'), env={}).config.mcp_servers["s"]  # fmt: skip
+    assert found.allowed_tools == ("a",)
+    assert isinstance(found.require_approval, config.ApprovalRule)
+    assert (found.require_approval.never, found.require_approval.always) == (("a",), None)
+    assert "String should match pattern" in refused(file=toml('[mcp_servers."a b"]\ncommand = "c"'))
+
+
 def test_every_setting_that_looks_like_a_secret_is_one() -> None:
     words = ("key", "csrf", "token", "secret", "password")
     assert {name for name in Config.model_fields if any(word in name for word in words)} == config.SECRETS

@@ -318,6 +318,17 @@ async def test_calls_beyond_the_limit_are_not_run(bench: Turns, request_: dict[s
     assert events(channel, CallReturned)[-1].output == IGNORED
 
 
+async def test_a_turn_without_any_call_offers_none(bench: Turns) -> None:
+    await bench.begun(max_calls=0)
+    assert mode(bench) == {"mode": "NONE"}
+
+
+async def test_an_approved_call_is_one_of_the_turn_s(bench: Turns) -> None:
+    await bench.begun(ASKS, request=asked_before("call_1"), approvals=(approval(),), max_calls=1)
+    assert len(bench.fakes.called) == 1
+    assert mode(bench) == {"mode": "NONE"}
+
+
 async def test_a_turn_has_so_many_rounds() -> None:
     bench = Turns(Limits(mcp_rounds=2))
     channel = await bench.begun()
@@ -403,12 +414,6 @@ async def test_a_round_that_fails_ends_the_turn(bench: Turns) -> None:
 
 
 # -- what is refused before there is a turn --------------------------------------------------------------------------
-
-
-def test_two_servers_of_one_name() -> None:
-    with pytest.raises(FaultError, match="there are several MCP servers of the name 's'") as caught:
-        Turns().begin(servers=(NEVER, ToolServer("s", "https://t.example/mcp", param="tools[1]")))
-    assert caught.value.fault.status == 400
 
 
 def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:

@@ -18,7 +18,7 @@ from zerogravity.cli.trace_root import QueryCommand, directory_option, pass_hist
 from zerogravity.cli.trace_search import grep, index
 from zerogravity.cli.trace_sessions import is_session, list_sessions, show_session
 from zerogravity.cli.trace_tail import tail
-from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import CallReturned, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -187,6 +187,9 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
                     case FunctionCall(name=name, args_json=args):
                         kind = ""
                         write(f"\n[call] {terminal.plain(name).plain}({terminal.plain(args).plain})")
+                    case CallReturned(output=output):
+                        kind = ""
+                        write(f"\n[result] {terminal.plain(output).plain}")
                     case _:
                         pass
         seen = max(seen, len(records))
@@ -226,7 +229,7 @@ def _nothing(root: Path) -> None:
 
 
 def _items(found: Trace) -> list[dict[str, object]]:
-    names = ("text", "call_id", "name", "args_json", "mime", "signature")
+    names = ("text", "call_id", "name", "args_json", "mime", "signature", "server")
     return [
         {"kind": type(item).__name__.lower(), **{name: getattr(item, name) for name in names if hasattr(item, name)}}
         for item in found.state.items

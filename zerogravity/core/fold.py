@@ -207,8 +207,8 @@ class TurnState:
 
     @property
     def emitted(self) -> bool:
-        """Whether anything a client would show has arrived."""
-        return bool(self.items)
+        """Whether anything has arrived that a client on any surface would show."""
+        return self.has_output(thinking=True)
 
     def has_output(self, *, thinking: bool) -> bool:
         """The same for a client that wants thinking, or does not, and does not see what the gateway runs."""

@@ -34,6 +34,7 @@ LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
 TOOL_WAIT = "tool wait"
+RUNS_TOOL = "running tool"
 NO_RESULT = "no result came"  # not final: it may still come
 FINAL = frozenset({"done", "failed"})
 
@@ -279,6 +280,8 @@ def activity(
             return (NO_RESULT if given_up else TOOL_WAIT), done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
+    if newest is not None and _runs_calls(channel):
+        return RUNS_TOOL, newest
     if newest is not None and now - newest > STALL_NS:
         return "stalled", newest
     if newest is not None and _between_attempts(channel):
@@ -294,6 +297,13 @@ def activity(
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
 
 
+def _runs_calls(channel: CascadeChannel) -> bool:
+    """Whether the round is over and the gateway runs calls of it."""
+    state = channel.state
+    calls = (item for item in state.items[state.round.begins_at :] if isinstance(item, Call))
+    return state.finish is not None and any(call.server and not call.asks and call.returned is None for call in calls)
+
+
 def _between_attempts(channel: CascadeChannel) -> bool:
     """Whether the newest attempt has ended and the next one has not started."""
     ended = bool(channel.records) and isinstance((None, *channel.records[-1].events)[-1], AttemptClosed)
@@ -304,7 +314,7 @@ def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfa
     """Whether results of calls are still missing."""
     if answered is None:
         return False
-    awaited = awaited_calls(channel.turn, channel.state.function_calls, surfaces)
+    awaited = awaited_calls(channel.turn, channel.state.client_calls, surfaces)
     return any(own not in answered and upstream not in answered for own, upstream in awaited)
 
 

@@ -190,7 +190,13 @@ def _panel(item: ShownItem) -> Panel:
         f"call {item.name} · {item.call_id}{' · signed' if item.signed else ''}" if item.kind == "call" else item.kind
     )
     style = "italic dim" if item.kind == "thinking" else ""
-    return Panel(plain(item.text, style), title=plain(title), title_align="left")
+    shown = plain(item.text, style)
+    if item.server:
+        title += " · run by the gateway"
+        shown.append_text(
+            plain("\n→ no result" if item.result is None else f"\n→ {item.result}", "red" if item.failed else "")
+        )
+    return Panel(shown, title=plain(title), title_align="left")
 
 
 def _numbers(info: Mapping[str, object]) -> Text:
@@ -226,7 +232,11 @@ def _answer(trace: Trace) -> list[str]:
     return [
         line
         for item in shown_items(trace.state.items, {})
-        for line in (f"[{item.kind} {item.name}".rstrip() + "]", *item.text.splitlines())
+        for line in (
+            f"[{item.kind} {item.name}".rstrip() + "]",
+            *item.text.splitlines(),
+            *(item.result or "").splitlines(),
+        )
     ]
 
 

@@ -28,6 +28,7 @@ from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
+from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
@@ -214,7 +215,10 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
     for entry in entries:
         if entry.kind not in TYPES:
             raise fields.invalid_value(f"{entry.path}.type", entry.kind, TYPES)
-        reader.read([entry])
+        if entry.kind == RESPONSE:
+            answer_of(entry.item, entry.path)  # to a request that need not be here
+        else:
+            reader.read([entry])
     made = kept(with_ids(entries, context.turn_id))
     check_new(made, (), "items")
     return tuple(made)
@@ -293,9 +297,12 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
-            reader.remember_calls(by_id[item_id].item for item_id in item["shown_as"])
+            shown = [by_id[item_id].item for item_id in item["shown_as"]]
+            reader.remember_calls(shown)
+            reader.servers.ran(shown)
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
+            reader.servers.asked(shown)
         elif item["id"] not in answered:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from zerogravity.core.family import rules
+from zerogravity.core.google import GenerateContentRequest
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
@@ -160,39 +161,38 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, PARAMETERS)
     held, previous = _conversation(body, context), _previous(body, context)
     before = conversation.entries_of(held or ())
-    entries, skipped = _entries(body, context, continues=bool(before) or previous is not None)
-    if held is not None:
-        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
     target = context.target(model)
     given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
-    names = NameMap()
-    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
+    reader.servers.begin(entry.item for entry in (*before, *entries))
     _before(body, previous, target, history, reader)
-    reader.servers.begin([entry.item for entry in (*before, *entries)], previous.items.values() if previous else ())
     conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
-    made_up = contents is not history.dialogue
-    generate: dict[str, Any] = {"contents": contents, **members}
-    if system is not None:
-        generate["systemInstruction"] = system
-    config, lost = generation_config(body, target, pictures=tools.pictures)
-    if config:
-        generate["generationConfig"] = config
-    given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
-    form = wanted_form(given_form, target.family, path="text.format", flat=True)
+    members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
+    request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
     listings = (*(previous.listings if previous else ()), *reader.servers.listings)
     servers = () if compacts else with_listings(tools.servers, listings)
-    approvals = tuple(reader.servers.approvals)
-    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
-    if compacts:
-        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
-    request, suited = for_model(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
+    details = ResponsesDetails(
+        echo=echo,
+        include=_include(body),
+        namespaces=tools.namespaces,
+        compacts=compacts,
+        input=tuple(with_ids(entries, context.turn_id)),
+        users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
+        system=(*(previous.system if previous else ()), *reader.system),
+        tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
+        dialogue=None if contents is history.dialogue else tuple(history.dialogue),
+        listings=listings,
+        known=tuple(server.label for server in servers if server.listed is not None),
+        approved=reader.servers.approved,
+    )
     return Turn(
         id=context.turn_id,
         surface="responses",
@@ -204,30 +204,33 @@ def parse(body: Json, context: Context) -> Turn:
         store=echo["store"],
         background=echo["background"],
         previous_id=echo["previous_response_id"],
-        details=ResponsesDetails(
-            echo=echo,
-            include=_include(body),
-            namespaces=tools.namespaces,
-            compacts=compacts,
-            input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
-            system=(*(previous.system if previous else ()), *reader.system),
-            tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
-            dialogue=tuple(history.dialogue) if made_up else None,
-            listings=listings,
-            known=tuple(server.label for server in servers if server.listed is not None),
-            approved={each.call_id: each.request_id for each in approvals if each.approve},
-        ),
+        details=details,
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
         servers=servers,
-        approvals=approvals,
+        approvals=tuple(reader.servers.approvals),
         max_calls=fields.integer(body, "max_tool_calls"),
         conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *suited, *_unserved(body)),
     )
+
+
+def _finished(
+    body: Json, generate: dict[str, Any], target: Target, context: Context, *, compacts: bool, pictures: bool
+) -> tuple[GenerateContentRequest, tuple[str, ...]]:
+    """Google's request with its configuration and the form of the answer, as the model takes it; and notes."""
+    config, lost = generation_config(body, target, pictures=pictures)
+    if config:
+        generate["generationConfig"] = config
+    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
+    form = wanted_form(given, target.family, path="text.format", flat=True)
+    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
+    if compacts:
+        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
+    request, suited = for_model(generate, target, context.recall)
+    return request, (*lost, *formed, *suited)
 
 
 # -- the input -----------------------------------------------------------------------------------------------
@@ -256,13 +259,19 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(
+    body: Json, context: Context, before: Sequence[Entry], *, continues: bool
+) -> tuple[list[Entry], tuple[str, ...]]:
+    """The input, which may repeat nothing of its conversation; and notes."""
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    return resolve(body, context)
+    entries, notes = resolve(body, context)
+    if body.get("conversation") is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    return entries, notes
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -286,6 +295,7 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
         history.system(text)
     history.extend(for_target(previous, target))
     reader.remember_calls(previous.items.values())
+    reader.servers.asked(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
