@@ -178,10 +178,25 @@ def test_a_disk_that_fills_up_in_the_middle(recording, make_turn, monkeypatch):
     say(running, made.clock, "x")
     made.flush()
     assert "No space left" in told[-1]
+    lost = made.store.open(make_turn())
+    say(lost, made.clock, "x")
+    made.flush()
+    assert not [folder for folder in made.folders() if lost.channel.id[5:13] in folder.name]
     monkeypatch.undo()
     say(made.store.open(make_turn()), made.clock, "y")
     made.flush()
     assert told[1:] == [None]
+
+
+def test_of_a_turn_that_never_got_its_summary_nothing_stays(recording, make_turn, monkeypatch):
+    made = recording()
+    monkeypatch.setattr(
+        trace_folders, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    say(made.store.open(make_turn()), made.clock, "x")
+    made.flush()
+    assert made.folders() == []
+    assert made.recorder.dropped == 1
 
 
 def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):

@@ -86,7 +86,7 @@ class TurnWriter:
         self._summarise()
 
     def _summarise(self) -> None:
-        self._file("turn.json", summary(self.channel, self._placed(), self._turn))
+        self._file(trace_folders.SUMMARY, summary(self.channel, self._placed(), self._turn))
         self._summarised = True
 
     def _write(self, records: Sequence[Record]) -> None:
