@@ -63,9 +63,6 @@ def ls(
     QUERY: words, "phrases" and -words in the turns' texts; code: model: client: tool: surface: session: conversation:
     run: id: since: before: is:error is:star. Example: zerogravity trace ls timeout since:2h -tool:shell
     """
-    from zerogravity.observe import terminal
-    from zerogravity.observe.query import parse
-
     wanted = query_of(query, surface=surface, model=model, code=code, conversation=conversation or None)
     if sessions:
         if not list_sessions(history, wanted, limit, as_json=as_json):
@@ -79,6 +76,9 @@ def ls(
             for (trace, _), snippet in zip(found, snippets, strict=True)
         ])  # fmt: skip
     elif found:
+        from zerogravity.observe import terminal
+        from zerogravity.observe.query import parse
+
         words = parse(wanted, time.time()).words
         console().print(terminal.Turns([trace for trace, _ in found], snippets, words))
     else:
