@@ -31,7 +31,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "lifeline": (),
     "open_files": (),
     "tls_buffers": (),
-    "config": ("errors", "hosts", "wire.narrow"),
+    "config": ("config_sources", "errors", "hosts", "wire.narrow"),
+    "config_sources": ("config", "errors", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
     "wire.narrow": (),
@@ -79,7 +80,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "surfaces", "testing.simulator.stack", "wire",
     ),
     "observe.history": ("errors", "observe", "store.trace_index"),
-    "observe.indexing": ("observe", "store.trace_index", "wire.jsonio", "wire.narrow", "worker"),
+    "observe.indexing": (
+        "errors", "observe", "store.trace_index", "surfaces", "wire.jsonio", "wire.narrow", "worker",
+    ),
     "observe.query": ("errors",),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
@@ -115,8 +118,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
-        "capture.master", "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
-        "testing",
+        "capture.master", "certs", "compose", "config", "config_sources", "hosts", "lifeline", "observe", "store.usage",
+        "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity import config
+from zerogravity import config, config_sources
 from zerogravity.config import Config, Limits, load
 from zerogravity.errors import FaultError, Origin
 
@@ -20,7 +20,7 @@ HIDDEN = "s3cret-value"
 @pytest.fixture(autouse=True)
 def no_file_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the user's own file would be."""
-    monkeypatch.setattr(config, "user_config_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(config_sources, "user_config_path", lambda name: tmp_path / name)
     return tmp_path / "zerogravity" / "config.toml"
 
 
@@ -452,7 +452,7 @@ def test_addresses_of_this_machine(text: str, host: str, port: int, normal: str)
 
 
 def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(config, "user_data_path", lambda name: tmp_path / "user" / name)
+    monkeypatch.setattr(config_sources, "user_data_path", lambda name: tmp_path / "user" / name)
     found = load(env={}).config
     assert (found.data_path, found.trace_path) == (
         tmp_path / "user" / "zerogravity",

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.typed import run
 from zerogravity import config as configuration
+from zerogravity import config_sources
 from zerogravity.agents.agent import Target
 from zerogravity.agents.catalogue import REGISTRY
 
@@ -36,7 +37,7 @@ def test_config_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_config_show_names_the_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration, "user_config_path", lambda _name: tmp_path)
+    monkeypatch.setattr(config_sources, "user_config_path", lambda _name: tmp_path)
     monkeypatch.delenv("ZEROGRAVITY_CONFIG", raising=False)
     assert run("config", "show").stderr == f"file: {tmp_path / 'config.toml'} (does not exist)\n"
 

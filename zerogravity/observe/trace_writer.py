@@ -93,7 +93,7 @@ class TurnWriter:
     def _summarise(self) -> None:
         if (turn := self.channel.turn).target is not self._target:
             self._take(turn)
-        self._file("turn.json", summary(self.channel, self._placed(), self._turn))
+        self._file(trace_folders.SUMMARY, summary(self.channel, self._placed(), self._turn))
         self._summarised = True
 
     def _write(self, records: Sequence[Record]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
-from tests.observe import queries
+from tests.observe import queries, trees
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import Looked
 from zerogravity.core.channel import CascadeChannel
@@ -272,6 +272,18 @@ async def test_the_page_reads_queries_as_the_index_does(page):
     read = dict(zip(sources, told, strict=True))
     assert {source: read[source] for source, _ in queries.FOUND} == dict(queries.FOUND)
     assert all(isinstance(read[source], str) for source in queries.REFUSED), read
+
+
+async def test_the_page_draws_sessions_as_the_terminal_does(page):
+    await page.open()
+    asking = """
+      const { tree } = await import(`${location.origin}/inspector/tree.js`);
+      return arguments[0].map((turns) => tree(turns).map(({ turn, depth }) => " ".repeat(depth) + turn.id));
+    """
+    asked = f"return (async function () {{ {asking} }})(...arguments)"
+    told = await page.browser.run(asked, [case.turns for case in trees.CASES])
+    read = {case.name: drawn for case, drawn in zip(trees.CASES, told, strict=True)}
+    assert read == {case.name: case.drawn for case in trees.CASES}
 
 
 async def test_a_search_shows_the_page_s_rows_at_once_and_then_what_is_on_disk(page):
