@@ -156,20 +156,16 @@ def parse(body: Json, context: Context) -> Turn:
     model = fields.required_string(body, "model")
     refuse(body, PARAMETERS)
     held, previous = _conversation(body, context), _previous(body, context)
-    before = conversation.entries_of(held or ())
-    entries, skipped = _entries(body, context, continues=bool(before) or previous is not None)
-    if held is not None:
-        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    entries, skipped = _entries(body, context, held, continues=bool(held) or previous is not None)
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*conversation.entries_of(held), *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     names = NameMap()
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    _before(body, previous, target, history, reader)
-    conversation.read(held or (), reader, history, target)
+    _before(body, previous or held, target, history, reader)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
@@ -202,7 +198,7 @@ def parse(body: Json, context: Context) -> Turn:
             namespaces=tools.namespaces,
             compacts=compacts,
             input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
+            users=previous.users if previous else tuple(compaction.users(held)),
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
@@ -219,10 +215,10 @@ def parse(body: Json, context: Context) -> Turn:
 # -- the input -----------------------------------------------------------------------------------------------
 
 
-def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
-    """What comes before the input in its conversation; None: it belongs to none."""
+def _conversation(body: Json, context: Context) -> Sequence[Json]:
+    """What comes before the input in its conversation."""
     if (wanted := conversation.named(body)) is None:
-        return None
+        return ()
     if (found := context.conversation(wanted)) is None:
         raise conversation.not_found(wanted)
     return found
@@ -242,13 +238,18 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(
+    body: Json, context: Context, held: Sequence[Json], *, continues: bool
+) -> tuple[list[Entry], tuple[str, ...]]:
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    return resolve(body, context)
+    entries, skipped = resolve(body, context)
+    if conversation.named(body) is not None:
+        conversation.check_new([entry.item for entry in entries], {item.get("id") for item in held}, "input")
+    return entries, skipped
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -262,11 +263,12 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
+def _before(body: Json, previous: StoredTurn | Sequence[Json], target: Target, history: History, reader: Items) -> None:
     """Read what comes before the input: instructions, and the dialogue that it continues."""
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
-    if previous is None:
+    if not isinstance(previous, StoredTurn):
+        conversation.read(previous, reader, history, target)
         return
     for text in previous.system:
         history.system(text)
