@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
@@ -24,16 +25,16 @@ settings.register_profile(
 settings.load_profile("zerogravity")
 
 
-# Tests that look for language servers among the processes of this machine, start some, or take the README's own ports.
+# Tests that look for language servers among the processes of this machine, or take the README's own ports.
 ALONE = re.compile(
-    r"tests/(e2e|runtime|backends|testing)/|tests/test_(compose|scripts|wheel)\.py"
-    r"|tests/cli/test_(demo|demonstration|ls|open|own_gateway|run|serve|simulate|top)\.py"
-    r"|tests/observe/test_(doctor|configured|machine|ls_probe)\.py"
+    r"tests/(e2e/test_(repoint|newcomer|language_servers)|runtime/test_readme|cli/test_(ls|own_gateway|run)"
+    r"|observe/test_(doctor|configured|machine|ls_probe)|backends/antigravity/test_(discover|child))\.py"
 )
 
 
 class ByFile(LoadScopeScheduling):
-    """Who runs what, where several workers share the suite: ``ALONE`` goes to one of them, all others by their files.
+    """Who runs what, where several workers share the suite: whole files each, and ``ALONE`` last, by the last of them
+    when the others have ended.
 
     Marks (``xdist_group``) cannot say it: pytest 9.2 no longer shows pytest-xdist 3.8 the ids it writes.
     """
@@ -41,6 +42,26 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return "alone" if ALONE.match(file) else file
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        if "alone" in self.workqueue:
+            self.workqueue.move_to_end("alone")
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        others = {other: work for other, work in self.assigned_work.items() if other is not node}
+        if list(self.workqueue) != ["alone"]:
+            super()._reschedule(node)
+        elif not all(other.shutting_down for other in others):
+            node.shutdown()
+        elif not any(map(self._pending_of, others.values())):
+            super()._reschedule(node)
+
+    def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        super().mark_test_complete(node, item_index, duration)
+        for other in self.nodes:
+            if other is not node:
+                self._reschedule(other)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ fallback) produces them.
 ``record_lists()``                 any legal list of records
 ``record_lists(captured=True)``    data are real Google chunks, events exactly what ``GoogleDecoder`` makes of them
 ``record_lists(captured=False)``   records without data (polled steps), events in any legal order
+``served_lists()``                 turns of several rounds, in which the gateway runs calls of MCP servers
 ``replay(records, channel)``       append them to a fresh channel, closing it at the terminal record
 """
 
@@ -21,6 +22,7 @@ from zerogravity.core import policy
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Event,
     Failed,
     Finished,
@@ -29,10 +31,12 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.core.fold import fold
@@ -360,4 +364,49 @@ def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: in
         del log.records[draw(st.integers(0, len(log.records))) :]
         terminal = Failed(draw(faults()))
     log.add(-1, b"", (terminal,))
+    return log.records
+
+
+# -- MCP servers ----------------------------------------------------------------------------------------------------
+
+LISTINGS = (
+    ToolsListed(
+        "docs", ({"name": "find", "description": "Finds.", "inputSchema": {"type": "object"}}, {"name": "read"}),
+        ("docs.find", "docs.read"), asks=("docs.read",),
+    ),
+    ToolsListed("mail", ({"name": "send", "annotations": {"readOnlyHint": False}},), ("mail.send",)),
+    ToolsListed("gone", error="nobody answers there"),
+)  # fmt: skip
+OF_SERVERS = tuple(name for listing in LISTINGS for name in listing.names)
+CALL_ERRORS: tuple[dict[str, Any], ...] = (
+    {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": "no such file"}]},
+    {"type": "mcp_protocol_error", "code": -32602, "message": "unknown tool"},
+    {"type": "http_error", "code": 503, "message": "busy"},
+)
+
+
+@st.composite
+def served_lists(draw: st.DrawFn) -> list[Record]:
+    """One turn's records: what the servers offer, then rounds, each of events in any order and results of the calls
+    that the gateway has run, perhaps not of all; and any end."""
+    log = _Log(draw)
+    if listings := tuple(draw(st.lists(st.sampled_from(LISTINGS), unique_by=lambda each: each.server))):
+        log.add(-1, b"", listings)
+    for attempt_no in range(draw(st.integers(1, 3))):
+        if attempt_no:
+            log.add(-1, b"", (RoundOpened("gemini-3-flash"),))
+        log.add(attempt_no, b"", (AttemptOpened(),))
+        events = numbered(draw(polled_events), len(fold(log.records).function_calls))
+        for event in events:
+            if isinstance(event, FunctionCall) and draw(st.booleans()):
+                event = replace(event, name=draw(st.sampled_from(OF_SERVERS)))
+            log.add(attempt_no, b"", (event,))
+        log.add(attempt_no, b"", (AttemptClosed("STOP"),))
+        running = [call for call in fold(log.records).function_calls if call.server and not call.asks]
+        for call in draw(st.permutations(running)):
+            if call.returned is None and not draw(seldom):
+                error = draw(st.none() | st.sampled_from(CALL_ERRORS))
+                log.add(-1, b"", (CallReturned(call.call_id, "" if error else draw(texts()), error),))
+    ends = st.sampled_from((Finished("stop"), Finished("tool"), Finished("length"), Finished("filtered", "SAFETY")))
+    log.add(-1, b"", (draw(st.one_of(ends, st.builds(Failed, faults()))),))
     return log.records

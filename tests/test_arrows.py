@@ -48,6 +48,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
     "rounds": BASE,
+    "addresses": (),
+    "mcp": (*BASE, "addresses", "background", "config", "rounds", "surfaces.common", "wire.jsonio"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines", "rounds"),
     "backends": (),
     "backends.base": (*BASE, "hosts"),
@@ -60,10 +62,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
-    "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
+    "store.trace_conditions": ("observe.query",),
+    "store.trace_index": (
+        "observe.query", "store.schema", "store.trace_conditions", "wire.jsonio", "wire.narrow",
+    ),
     "server": (
-        *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
+        *BASE, "addresses", "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces",
+        "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -137,6 +142,8 @@ GUESTS = {
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),
     "genai_prices": ("observe.prices",),
+    "mcp": ("mcp.connection",),
+    "httpx2": ("mcp.connection", "mcp.guard"),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions

@@ -18,6 +18,7 @@ OF_A_ROOM = {
     "backends/test_contract",  # what every back end must do
     "store/test_contract",  # what every store must do
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
+    "mcp/test_turns",  # whole turns against real servers
     "observe/inspector/test_browser",  # the page in a real browser
     "observe/inspector/test_browser_list",  # the list, the search and the frame of the page in a real browser
     "observe/inspector/test_browser_actions",  # what the page can do with a turn, in a real browser
@@ -42,6 +43,7 @@ OF_A_ROOM = {
     "test_mirror",
     "test_readme",
     "test_scripts",
+    "test_usage_everywhere",  # surfaces, metrics, traces and sums of one turn
     "test_wheel",
     "testing/test_serving",  # the commands as processes
 }

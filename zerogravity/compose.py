@@ -15,7 +15,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +37,8 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
+from zerogravity.mcp.rule import ServerTools
+from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.observe import configured, machine, prices, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
@@ -49,6 +51,7 @@ from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.observe.runs import Runs
 from zerogravity.observe.sessions import Sessions
 from zerogravity.recording import recorded
+from zerogravity.rounds import Rule
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -89,7 +92,7 @@ class Base:
         )
         metrics = Metrics(surfaces)
         metrics.watch(store)
-        runs = Runs()
+        runs = Runs(scoped=bool(config.accepted_keys))
         runs.watch(store)
         lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
         store.on_open.append(lambda _: lateness.hurry())
@@ -161,7 +164,10 @@ async def gateway(
             logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
         stack.push_async_callback(backend.close)
-        engine = _engine(base, backend, catalogue)
+        mcp_sessions = ServerSessions(config.limits)
+        base.store.on_closed.append(mcp_sessions.turn_closed)
+        stack.push_async_callback(mcp_sessions.close)
+        engine = _engine(base, backend, catalogue, [ServerTools(config, mcp_sessions, base.metrics.mcp_call)])
         probe = LsProbe(
             backend,
             base.health,
@@ -253,7 +259,7 @@ def _inspector(
 
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions, cancel=cancel,
+        sessions=sessions, cancel=cancel, abandoned=base.runs.has_ended,
         history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
         view_bytes=base.budget.share("views"),
     )  # fmt: skip
@@ -298,7 +304,7 @@ def _repointer(base: Base, route: Route) -> Repointer:
     return made
 
 
-def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
+def _engine(base: Base, backend: Backend, catalogue: Catalogue, rules: Sequence[Rule]) -> Engine:
     return Engine(
         base.store,
         backend,
@@ -307,6 +313,7 @@ def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
         why_no_call=base.health.why_no_call,
         late=base.lateness.since,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,
+        rules=rules,
     )
 
 

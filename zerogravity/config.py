@@ -17,7 +17,16 @@ from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from yarl import URL
 
 from zerogravity.errors import FaultError, bad_request
@@ -111,6 +120,10 @@ Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)]
 
 
+ServerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
+Secrets = Annotated[dict[str, HeaderText], Field(repr=False)]
+
+
 # -- the settings --------------------------------------------------------------------------------------------------
 
 
@@ -147,10 +160,58 @@ class Limits(BaseModel):
     readers: int = Field(16, ge=1, description="readers of one turn; 429")
     grace_seconds: float = Field(3, ge=0, description="how long a failure may still become an HTTP status")
     heartbeat_seconds: float = Field(15, gt=0, description="silence after which a heartbeat is sent")
+    mcp_seconds: float = Field(60, gt=0, description="an MCP server's answer; the call fails")
+    mcp_bytes: int = Field(4 * MIB, ge=1024, description="an MCP server's answer; the call fails")
+    mcp_calls: int = Field(128, ge=1, description="calls of MCP tools in one turn; further ones are not run")
+    mcp_parallel: int = Field(8, ge=1, description="of these at once; others wait")
+    mcp_rounds: int = Field(32, ge=1, description="requests to Google with MCP tools in one turn; a last one has none")
     websocket_seconds: float = Field(3600, gt=0, description="a WebSocket connection; clients open a new one")
     write_stall_seconds: float = Field(60, gt=0, description="a reader that takes nothing is closed")
     keepalive_seconds: float = Field(15, gt=0, description="idle connections are closed")
     shutdown_seconds: float = Field(8, gt=0, description="wait for running answers when stopping")
+
+
+class ApprovalRule(BaseModel):
+    """The tools of a server that always ask, or all but those that never do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    always: Names | None = None
+    never: Names | None = None
+
+
+class McpServer(BaseModel):
+    """``[mcp_servers.NAME]``: an MCP server that requests may name. ``url``: where it listens, also on this machine;
+    or ``command``, which starts one that speaks over its standard input and output."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Url = Field(None, repr=False)
+    headers: Secrets = Field(default_factory=dict)
+    authorization: Secret = Field(None, repr=False)
+    command: Text = None
+    args: tuple[str, ...] = Field((), repr=False)
+    env: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
+    allowed_tools: Names | None = None
+    require_approval: Literal["always", "never"] | ApprovalRule = "never"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("set url or command, one of them")
+        if self.url is None and (self.headers or self.authorization):
+            raise ValueError("a command has no headers: give it what it needs by env")
+        if self.command is None and (self.args or self.env):
+            raise ValueError("args and env belong to a command")
+        return self
+
+    @property
+    def shown(self) -> str:
+        """Where it is, without what may be secret."""
+        if self.url is None:
+            return f"command {self.command}"
+        url = URL(self.url)
+        return str(url.origin().with_path(url.path))
 
 
 class Config(BaseModel):
@@ -195,6 +256,10 @@ class Config(BaseModel):
     )
     data_dir: Text = Field(None, description="what is kept across restarts; default: the user's data folder")
     store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
+    mcp: bool = Field(False, description="let requests name any public MCP server, whose tools are run here")
+    mcp_servers: dict[ServerName, McpServer] = Field(
+        default_factory=dict, description="MCP servers that requests may name: a table [mcp_servers.NAME] for each"
+    )
     remote_urls: bool = Field(False, description="fetch https images that requests name")
     websocket: bool = Field(True, description="serve /v1/responses over WebSocket; false: clients are told to use HTTP")
     log: Annotated[Literal["text", "json"] | None, _EMPTY_IS_NONE] = Field(
@@ -390,8 +455,9 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     for problem in error.errors(include_url=False, include_input=False)[:5]:
         parts = [str(part) for part in problem["loc"]]
         name = ".".join(parts[:2] if parts[:1] == ["limits"] else parts[:1])
+        where = ".".join(parts[:3]) if name == "mcp_servers" else name
         text = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{name} ({origins.get(name, 'default')}): {text}" if name else text)
+        lines.append(f"{where} ({origins.get(name, 'default')}): {text}" if name else text)
     return "; ".join(lines)
 
 
@@ -400,6 +466,8 @@ def _invalid(message: str, name: str | None = None) -> FaultError:
 
 
 def _masked(name: str, value: object) -> object:
+    if name == "mcp_servers":
+        return {label: server.shown for label, server in cast("dict[str, McpServer]", value).items()}
     if isinstance(value, tuple):
         return [_masked(name, item) for item in cast("tuple[object, ...]", value)]
     if name not in SECRETS or not value:

@@ -13,7 +13,7 @@ from functools import partial
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe import otel, trace_folders
+from zerogravity.observe import otel, prices, trace_folders
 from zerogravity.observe.health import Health
 from zerogravity.observe.history import History
 from zerogravity.observe.indexing import Indexer
@@ -34,7 +34,10 @@ async def recorded(
     """Everything that is kept of the turns of ``store``, until the end. Yields what takes their requests."""
     async with AsyncExitStack() as stack:
         spans = otel.start(store, REGISTRY, session=lambda channel: sessions.of(channel).session)
-        sums = usage.UsageLog(config.data_path / usage.FILE, report=partial(health.report, "usage"))
+        sums = usage.UsageLog(
+            config.data_path / usage.FILE, session=lambda channel: sessions.of(channel).session, price=prices.of,
+            report=partial(health.report, "usage"),
+        )  # fmt: skip
         indexer = Indexer(config.trace_path, report=partial(health.report, "trace index"))
         recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.known)
         for writer in (spans, sums, lines, sessions, indexer, recorder):

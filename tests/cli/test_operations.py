@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 from zerogravity.cli import operations
-from zerogravity.core.events import Finished, Usage
-from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target
 from zerogravity.observe import doctor, status
 from zerogravity.observe.health import Check
-from zerogravity.store.usage import FILE, Row, UsageLog
 from zerogravity.testing.replay_server import in_thread
 
 FINE = Check("python", True, "3.13.0")
@@ -158,56 +152,3 @@ def test_our_key_is_sent_to_no_other_server(run, monkeypatch, url, expected):
     monkeypatch.setenv("ZEROGRAVITY_KEY", "mine")
     run("status", *(("--url", url) if url else ()))
     assert asked == [expected]
-
-
-# -- usage ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def used(clock, make_turn, tmp_path):
-    """Three turns of two models, today."""
-    log, store = UsageLog(tmp_path / FILE), MitmStore(clock)
-    log.attach(store)
-    for name, prompt in (("flash", 1_000_000), ("flash", 234_567), ("pro", 10)):
-        running = store.open(make_turn(target=Target(name, "1")))
-        running.append(0, b"", (Usage(prompt=prompt, candidates=5, thoughts=2),))
-        running.close(Finished("stop"))
-    log.close()
-    return time.strftime("%Y-%m-%d", time.gmtime())
-
-
-def test_usage_table(run, used):
-    lines = [line.split() for line in run("usage").stdout.splitlines()]
-    assert lines[0] == ["day", "model", "turns", "failed", "in", "cached", "out", "thinking", "tools", "tokens"]
-    assert lines[1] == [used, "flash", "2", "0", "1,234,567", "0", "10", "4", "0", "1,234,581"]
-    assert lines[2] == [used, "pro", "1", "0", "10", "0", "5", "2", "0", "17"]
-    assert lines[3] == ["total", "3", "0", "1,234,577", "0", "15", "6", "0", "1,234,598"]
-
-
-def test_usage_of_one_model_as_json(run, used):
-    (row,) = json.loads(run("usage", "--model", "pro", "--json").stdout)
-    assert row == {
-        "day": used, "model": "pro", "turns": 1, "failed": 0, "prompt": 10, "cached": 0, "candidates": 5, "thoughts": 2,
-        "tool_use": 0, "total": 17,
-    }  # fmt: skip
-
-
-def test_no_usage(run, tmp_path):
-    result = run("usage")
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert f"no usage in {tmp_path / FILE} in the last 30 days" in result.stderr
-    assert json.loads(run("usage", "--json").stdout) == []
-
-
-def test_usage_that_cannot_be_read(run, tmp_path):
-    (tmp_path / "x").write_bytes(b"no database" * 100)
-    result = run("usage", "--file", tmp_path / "x")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "cannot be read" in result.stderr
-
-
-def test_a_single_row_has_no_sum(used, run):
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
-    with console.file:
-        console.print(operations.usage_table([Row(used, "pro", 1)]))
-    assert len(console.export_text().splitlines()) == 2

@@ -318,7 +318,7 @@ async def test_a_known_client_gets_its_flags_and_a_model_that_exists(stack: Stac
 
 def totals(**given: object) -> dict[str, object]:
     usage = {"prompt": 26_400, "cached": 18_100, "candidates": 1_000, "thoughts": 234}
-    base = {"turns": 3, "running": 0, "failed": 0, "cancelled": 0, "usage": usage, "price": 0.0, "unpriced": 3}
+    base = {"turns": 3, "running": 0, "failed": 0, "cancelled": 0, "usage": usage, "price": None, "price_partial": True}
     return {**base, "traces": "/t", **given}
 
 
@@ -329,11 +329,14 @@ START = "3 turns, 26,400 tokens in (18,100 cached), 1,234 out, "
     ("given", "line"),
     [
         (totals(), START + "price not known; traces: /t"),
-        (totals(unpriced=0, price=0.01234), START + "$0.012; traces: /t"),
-        (totals(unpriced=1, price=0.5), START + "$0.50 without 1 turn; traces: /t"),
-        (totals(running=1, unpriced=2), START + "price not known, 1 still running; traces: /t"),
-        (totals(failed=1, cancelled=2, unpriced=0), START + "$0, 1 failed, 2 cancelled; traces: /t"),
-        (totals(traces=None, unpriced=0), START + "$0; not traced"),
+        (totals(price=0.01234, price_partial=False), START + "$0.012; traces: /t"),
+        (totals(price=0.5), START + "≥ $0.50; traces: /t"),
+        (totals(running=1), START + "price not known, 1 still running; traces: /t"),
+        (
+            totals(failed=1, cancelled=2, price=0.0, price_partial=False),
+            START + "$0, 1 failed, 2 cancelled; traces: /t",
+        ),
+        (totals(traces=None, price_partial=False), START.removesuffix(", ") + "; not traced"),
         ({"turns": 0}, "no turn came from the program"),
         ({}, "no turn came from the program"),
     ],

@@ -74,8 +74,22 @@ def test_adding_usage_to_empty_usage_changes_nothing(usage):
     assert Usage() + usage == usage
 
 
-def test_the_sum_of_usages_has_the_first_source():
-    assert (Usage(1, source="ls") + Usage(2, source="estimate")).source == "ls"
+@pytest.mark.parametrize(
+    ("first", "second", "source"),
+    [
+        (Usage(1), Usage(2, source="ls"), "ls"),
+        (Usage(1, source="estimate"), Usage(2, source="ls"), "estimate"),
+        (Usage(1, source="ls"), Usage(), "ls"),
+        (Usage(source="estimate"), Usage(2), "captured"),
+    ],
+)
+def test_a_sum_is_as_certain_as_the_least_certain_of_its_figures(first, second, source):
+    assert (first + second).source == (second + first).source == source
+
+
+@given(usages)
+def test_all_that_was_sent_and_made_is_the_total_without_what_came_from_the_cache_twice(usage):
+    assert usage.sent + usage.made == usage.prompt + usage.tool_use + usage.candidates + usage.thoughts
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import upstream
-from zerogravity.observe import otel
+from zerogravity.observe import otel, prices
 from zerogravity.observe.exports.otel import write
 from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.trace_reader import scan
@@ -96,6 +96,7 @@ def play(store, clock, make_turn, **turn):
 
 
 def test_a_turn_and_its_calls(store, clock, make_turn, telling):
+    prices.load()
     ended = telling()
     channel = play(store, clock, make_turn)
     turn, first, second = ended()
@@ -119,6 +120,9 @@ def test_a_turn_and_its_calls(store, clock, make_turn, telling):
         "gen_ai.request.max_tokens": 99,
         "zerogravity.termination": "tool",
         "zerogravity.surface": "chat",
+        "zerogravity.usage.source": "captured",
+        "zerogravity.price.usd": pytest.approx(7 * 0.5e-6 - 2 * 0.45e-6 + 4 * 3e-6),
+        "zerogravity.price.partial": True,  # of the second call there are no figures
     }
     assert dict(second.attributes) == {
         "gen_ai.provider.name": "gcp.gemini", "gen_ai.response.model": "gemini-3-flash-a",

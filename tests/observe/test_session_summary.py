@@ -28,7 +28,7 @@ def test_a_session_adds_up_its_turns_in_whatever_order_they_are_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prices", "price", "partial"), [([0.5, None], 0.5, True), ([None, None], None, False), ([0.5, 0.5], 1.0, False)]
+    ("prices", "price", "partial"), [([0.5, None], 0.5, True), ([None, None], None, True), ([0.5, 0.5], 1.0, False)]
 )
 def test_a_price_that_is_unknown_makes_the_sum_a_part(
     prices: list[float | None], price: float | None, partial: bool

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, FunctionCall, RequestLine, Usage
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, FunctionCall, RequestLine, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
+from zerogravity.errors import Termination, cancelled
 from zerogravity.observe import prices, summary
 from zerogravity.observe.sessions import NOWHERE
 from zerogravity.surfaces import REGISTRY
@@ -184,19 +185,28 @@ def test_a_row_names_the_conversation_without_secrets(scene):
 
 
 @pytest.mark.parametrize(
-    ("answered", "asked", "usd"),
+    ("told", "price"),
     [
-        ("gemini-3-pro-preview", "gemini-3-flash", 0.002),
-        ("gemini-3-flash-a", "gemini-3-flash", 0.0005),  # Google's answers name what no list of prices has
-        ("who-knows", "what", None),
+        ({"price": 0.5, "price_partial": True}, (0.5, True)),
+        ({"price": 0.5}, (0.5, False)),
+        ({"price": None}, (None, True)),  # traces of before there were parts: not known
+        ({"price": None, "failure": {"status": 429}}, (None, False)),
+        ({"price": None, "price_partial": True, "failure": {"status": 502}}, (None, True)),
     ],
 )
-def test_a_price_goes_by_the_model_that_answered_or_else_by_the_one_asked_for(make_turn, clock, answered, asked, usd):
+def test_a_recorded_price_says_whether_something_is_not_in_it(told, price):
+    row = summary.stored_row({"closed": True, **told})
+    assert (row["price"], row["price_partial"]) == price
+
+
+def test_live_and_recorded_rows_have_the_same_price(make_turn, clock):
     prices.load()
-    running = MitmStore(clock).open(make_turn(target=Target(asked, "")))
-    running.append(0, b"", (AttemptOpened(answered), Usage(prompt=1000)))
-    running.close(Finished("stop"))
-    assert summary.price(running.channel) == (None if usd is None else pytest.approx(usd))
+    running = MitmStore(clock).open(make_turn(target=Target("gemini-3-flash", "")))
+    running.append(0, b"", (AttemptOpened(), Usage(prompt=1000)))
+    running.close(Failed(cancelled(Termination.CLIENT_GONE)))
+    row, info = summary.row(running.channel, 0), summary.summary(running.channel, NOWHERE, running.channel.turn)
+    for made in (row, info, summary.stored_row(info)):
+        assert (made["price"], made["price_partial"]) == (pytest.approx(0.0005), True), "it was cut"
 
 
 def test_the_status_is_what_the_client_got(scene):

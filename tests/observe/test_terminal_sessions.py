@@ -60,5 +60,11 @@ def test_what_is_drawn_is_never_markup_and_has_no_control_characters() -> None:
     assert "2.0M→5" in printed(tree(rows))
     assert "$0.50" in printed(tree(rows))
     partial = [*rows, *timed(row("turn_2"))]
-    assert ">$0.50" in printed(table([session_summary.of(partial)]))
+    assert "≥ $0.50" in printed(table([session_summary.of(partial)]))
     assert "1 error" in printed(tree(partial))
+
+
+def test_a_turn_whose_calls_got_no_result_says_so() -> None:
+    states = ("no result came", "tool wait", "done")
+    shown = printed(tree(timed(*(row(name[:2], code="tool", state=name) for name in states)))).splitlines()
+    assert [" ".join(line.split()[2:-3]) for line in shown[-3:]] == ["no result came", "tool", "tool"]

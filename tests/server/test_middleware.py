@@ -36,6 +36,7 @@ ROUTES = [
     ("GET", "/ready"),
     ("GET", "/metrics"),
     ("GET", "/run/k3f9"),
+    ("POST", "/run/k3f9"),
     ("POST", "/run/k3f9/v1/messages"),
     ("POST", "/v1/token"),
     ("GET", "/nothing/here"),

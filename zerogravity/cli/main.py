@@ -55,7 +55,8 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "top": ("top", "top",
             "Watch a running gateway: its turns and their states, places, broken hops, tokens per minute."),
     "trace": ("traces", "trace", "Look at recorded turns."),
-    "usage": ("operations", "usage", "Show tokens per model and day (UTC), kept across restarts."),
+    "usage": ("usage", "usage",
+              "Show tokens and prices per day (UTC), model, agent or session, kept across restarts."),
 }  # fmt: skip
 
 

@@ -1,11 +1,10 @@
-"""The commands ``doctor``, ``status`` and ``usage``."""
+"""The commands ``doctor`` and ``status``."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,10 @@ from zerogravity.cli.gateway_url import asked, gateway_url
 from zerogravity.cli.output import as_json, config_file, console, print_json
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
     from rich.text import Text
 
     from zerogravity.observe.doctor import DoctorOptions
     from zerogravity.observe.health import Check
-    from zerogravity.store.usage import Row
 
 CONFIGURED = "configured"  # the language server that the other settings choose
 
@@ -151,62 +148,3 @@ def _watch(url: str, key: str | None, pause: float) -> None:
         while True:
             live.update(gateway.render(asyncio.run(gateway.fetch(url, key))), refresh=True)
             time.sleep(pause)
-
-
-# -- usage ---------------------------------------------------------------------------------------------------------
-
-
-@click.command("usage")
-@click.option("-n", "--days", type=click.IntRange(min=1), default=30, show_default=True, help="How many days back.")
-@click.option("--model", default="", help="Only models whose name contains this text.")
-@click.option(
-    "--file", type=click.Path(dir_okay=False, path_type=Path), help="File with the sums [default: in the data folder]."
-)
-@config_file
-@as_json
-def usage(days: int, model: str, file: Path | None, config_file: str | None, as_json: bool) -> None:
-    """Show tokens per model and day (UTC), kept across restarts.
-
-    Example: zerogravity usage --days 7 --model flash
-    """
-    from zerogravity import config as configuration
-    from zerogravity.store import usage as usage_store
-
-    where = file or configuration.load({}, file=config_file).config.data_path / usage_store.FILE
-    try:
-        rows = usage_store.read(where, since=usage_store.first_day(time.time(), days), model=model)
-    except OSError as error:
-        click.echo(f"zerogravity: {error}", err=True)
-        sys.exit(1)
-    if as_json:
-        print_json([{**asdict(row), "total": row.total} for row in rows])
-    elif rows:
-        console().print(usage_table(rows))
-    else:
-        click.echo(f"no usage in {where} in the last {days} {'day' if days == 1 else 'days'}", err=True)
-
-
-def usage_table(rows: list[Row]) -> RenderableType:
-    """One line per day and model, and their sum."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from zerogravity.store.usage import Row
-
-    table = Table(box=None, pad_edge=False, header_style="dim", show_footer=len(rows) > 1, footer_style="bold")
-    whole = Row("", "")
-    for row in rows:
-        whole += row
-    table.add_column("day", "total", no_wrap=True)
-    table.add_column("model", no_wrap=True)
-    for name, label in COLUMNS.items():
-        table.add_column(label, f"{getattr(whole, name):,}", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(row.day, Text(row.model), *(f"{getattr(row, name):,}" for name in COLUMNS))
-    return table
-
-
-COLUMNS = {
-    "turns": "turns", "failed": "failed", "prompt": "in", "cached": "cached", "candidates": "out",
-    "thoughts": "thinking", "tool_use": "tools", "total": "tokens",
-}  # fmt: skip

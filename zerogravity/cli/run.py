@@ -143,10 +143,10 @@ async def _used(gateway: Gateway, run_id: str) -> str:
 
     deadline = asyncio.get_running_loop().time() + LINGER_S
     try:
-        while (totals := await gateway.totals(run_id)).get("running"):
-            if asyncio.get_running_loop().time() > deadline:
-                break
+        totals = await gateway.totals(run_id, ended=True)
+        while totals.get("running") and asyncio.get_running_loop().time() <= deadline:
             await asyncio.sleep(0.05)
+            totals = await gateway.totals(run_id)
     except OSError as error:
         return f"{error}, so what the program used is not known"
     return summed(totals)
@@ -154,22 +154,20 @@ async def _used(gateway: Gateway, run_id: str) -> str:
 
 def summed(totals: Json) -> str:
     """One line. ``totals``: as ``GET /run/{id}`` tells them."""
-    from zerogravity.observe.figures import dollars, many
-    from zerogravity.wire.narrow import count, members, number
+    from zerogravity.observe.figures import Tokens, many, price
+    from zerogravity.observe.prices import Price
+    from zerogravity.wire.narrow import count, members
 
-    turns, failed, cancelled, running, unpriced = (
-        count(totals.get(name)) for name in ("turns", "failed", "cancelled", "running", "unpriced")
+    turns, failed, cancelled, running = (
+        count(totals.get(name)) for name in ("turns", "failed", "cancelled", "running")
     )
     if not turns:
         return "no turn came from the program"
-    usage = {name: count(value) for name, value in members(totals.get("usage")).items()}
-    tokens = f"{usage.get('prompt', 0):,} tokens in ({usage.get('cached', 0):,} cached), "
-    tokens += f"{usage.get('candidates', 0) + usage.get('thoughts', 0):,} out"
-    price = dollars(number(totals.get("price")) or 0)
-    if unpriced:
-        price = "price not known" if unpriced >= turns - running else f"{price} without {many(unpriced, 'turn')}"
+    used, cost = Tokens.of_json(members(totals.get("usage"))), Price.of_json(totals)
+    tokens = f"{used.sent:,} tokens in ({used.cached:,} cached), {used.made:,} out"
+    words = "price not known" if cost == Price(partial=True) else price(cost.usd, partial=cost.partial)
     ends = [f"{number} {word}" for number, word in ((failed, "failed"), (cancelled, "cancelled"),
                                                     (running, "still running")) if number]  # fmt: skip
     traces = totals.get("traces")
     where = f"traces: {traces}" if traces else "not traced"
-    return f"{', '.join((many(turns, 'turn'), tokens, price, *ends))}; {where}"
+    return f"{', '.join(filter(None, (many(turns, 'turn'), tokens, words, *ends)))}; {where}"

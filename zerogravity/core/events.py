@@ -14,6 +14,7 @@ from zerogravity.errors import Fault
 
 SignatureTarget = Literal["text", "thought", "call", "alone"]
 UsageSource = Literal["captured", "ls", "estimate"]
+SOURCES: tuple[UsageSource, ...] = ("captured", "ls", "estimate")  # the most certain first
 
 
 @value
@@ -47,11 +48,13 @@ class ToolsListed:
 @value
 class CallReturned:
     """What a call came to that the gateway has run. ``output``: text of its result. ``error``: why there is none, as a
-    JSON object (``type`` and what belongs to it); None: it went well."""
+    JSON object (``type`` and what belongs to it); None: it went well. ``media``: its pictures and the like, as parts in
+    Google's form."""
 
     call_id: str
     output: str = ""
     error: dict[str, Any] | None = None
+    media: tuple[dict[str, Any], ...] = ()
 
 
 @value
@@ -130,7 +133,9 @@ class Usage:
     """Token counts of one attempt, cumulative: its last one counts.
 
     ``prompt`` includes ``cached``; ``candidates`` excludes ``thoughts``; absent counts are 0, never negative.
-    ``source``: where the figures come from; captured ones win over the LS's, those over estimates.
+    ``source``: where the figures come from; captured ones win over the LS's, those over estimates. Of a sum: the least
+    certain of them. ``images``: those of ``candidates`` that are pictures; ``audio``: those of ``prompt`` that are
+    sound.
     """
 
     prompt: int = 0
@@ -140,6 +145,23 @@ class Usage:
     tool_use: int = 0
     total: int = 0
     source: UsageSource = "captured"
+    images: int = 0
+    audio: int = 0
+
+    @property
+    def sent(self) -> int:
+        """All that was read: the request, and what Google's own tools found."""
+        return self.prompt + self.tool_use
+
+    @property
+    def made(self) -> int:
+        """All that was written: the thinking and the answer, each once."""
+        return self.candidates + self.thoughts
+
+    @property
+    def told(self) -> bool:
+        """Whether there are any figures."""
+        return bool(self.sent or self.made or self.total)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -149,8 +171,16 @@ class Usage:
             self.thoughts + other.thoughts,
             self.tool_use + other.tool_use,
             self.total + other.total,
-            other.source if self == Usage() else self.source,
+            _least_certain(self, other),
+            self.images + other.images,
+            self.audio + other.audio,
         )
+
+
+def _least_certain(one: Usage, other: Usage) -> UsageSource:
+    if not (one.told and other.told):
+        return (one if one.told else other).source
+    return SOURCES[max(SOURCES.index(one.source), SOURCES.index(other.source))]
 
 
 @value
@@ -263,8 +293,10 @@ def texts_size(events: tuple[Event, ...]) -> int:
                 size += len(data)
             case ServerTool(part):
                 size += len(part)
-            case CallReturned(output=output):
-                size += len(output)
+            case CallReturned(output=output, media=media):
+                size += len(output) + sum(len(str(part)) for part in media)
+            case ToolsListed(tools=tools):
+                size += sum(len(str(tool)) for tool in tools)
             case _:
                 pass
     return size

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 from zerogravity.core.events import (
+    SOURCES,
     AttemptClosed,
     AttemptOpened,
     CallReturned,
@@ -34,6 +35,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.values import value
+from zerogravity.wire.narrow import items
 
 
 @dataclass(slots=True)
@@ -121,12 +123,27 @@ class Round:
 
 
 @dataclass(slots=True)
+class Attempt:
+    """What is known of one upstream call, beside its figures. ``asked``: who was asked, as clients name it; empty: the
+    model that the turn names. ``model``: Google's name, if it told one. ``begins_at``: the index of its first item.
+    ``searches``: what Google searched for. ``whole``: Google has said how it ended, so that its figures are final."""
+
+    asked: str
+    model: str
+    begins_at: int
+    searches: int = 0
+    whole: bool = False
+
+
+@dataclass(slots=True)
 class TurnState:
     """Everything that has arrived so far, as objects.
 
-    ``usage``: the last figures of each attempt, added up. ``finish``/``finish_message``: Google's words of the
+    ``usage``: the last figures of each attempt, added up: Google bills each. ``tried``: the attempts by their numbers.
+    ``finish``/``finish_message``: Google's words of the
     newest attempt; ``broken``: why a call in it cannot be run. ``terminal``: set once, at the end.
-    ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``rounds``: how many.
+    ``answer_at``: the index of the first item of the newest attempt. ``round``: the newest; ``begins``: the index of
+    the first item of each round.
     ``served_by``: the model that is asked since the turn has gone on with another; empty: the one that it names.
     ``has_…``: in all; ``has_calls``: of the client's own tools.
     ``began_ns``/``ended_ns``: arrival of the first and last record.
@@ -135,13 +152,14 @@ class TurnState:
     items: list[Item] = field(default_factory=list[Item])
     listings: list[ToolsListed] = field(default_factory=list[ToolsListed])
     usage_by_attempt: dict[int, Usage] = field(default_factory=dict[int, Usage])
+    tried: dict[int, Attempt] = field(default_factory=dict[int, Attempt])
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     attempts: int = 0
     answer_at: int = 0
     model: str | None = None
     round: Round = field(default_factory=Round)
-    rounds: int = 1
+    begins: list[int] = field(default_factory=lambda: [0])
     served_by: str = ""
     finish: str | None = None
     finish_message: str | None = None
@@ -153,6 +171,10 @@ class TurnState:
     has_text: bool = False
     has_calls: bool = False
     has_media: bool = False
+
+    @property
+    def rounds(self) -> int:
+        return len(self.begins)
 
     @property
     def usage(self) -> Usage:
@@ -171,7 +193,13 @@ class TurnState:
 
     @property
     def function_calls(self) -> list[Call]:
+        """All of them, the gateway's own among them."""
         return [item for item in self.items if isinstance(item, Call)]
+
+    @property
+    def client_calls(self) -> list[Call]:
+        """The ones of the client's own tools."""
+        return [call for call in self.function_calls if not call.server]
 
     def call(self, call_id: str) -> Call | None:
         """The newest call of that id."""
@@ -183,8 +211,8 @@ class TurnState:
         return bool(self.items)
 
     def has_output(self, *, thinking: bool) -> bool:
-        """The same for a client that wants thinking, or does not."""
-        return self.emitted if thinking else any(not isinstance(item, Reasoning) for item in self.items)
+        """The same for a client that wants thinking, or does not, and does not see what the gateway runs."""
+        return self.has_text or self.has_calls or self.has_media or (thinking and self.has_thinking)
 
 
 @value
@@ -288,11 +316,15 @@ class Assembler:
 
     def _grounding(self, event: Grounding, _: list[Step]) -> None:
         self.state.grounding = event.data
+        if (attempt := self.state.tried.get(self._attempt_no)) is not None:
+            attempt.searches = len(items(event.data.get("webSearchQueries")))
         if isinstance(self._open, Message):
             self._open.grounding = event.data
 
     def _usage(self, event: Usage, _: list[Step]) -> None:
-        self.state.usage_by_attempt[self._attempt_no] = event
+        known = self.state.usage_by_attempt.get(self._attempt_no)
+        if known is None or not known.told or SOURCES.index(event.source) <= SOURCES.index(known.source):
+            self.state.usage_by_attempt[self._attempt_no] = event
 
     def _notice(self, event: Notice, _: list[Step]) -> None:
         self.state.notices.append(event)
@@ -304,6 +336,7 @@ class Assembler:
         state.attempts += 1
         state.round.attempts += 1
         state.answer_at = len(state.items)
+        state.tried[self._attempt_no] = Attempt(state.served_by, event.model or "", state.answer_at)
         state.model = event.model or state.model
         state.finish = state.finish_message = state.broken = None
 
@@ -312,7 +345,7 @@ class Assembler:
         self._close(steps)
         self._new_answer()
         state.round = Round(len(state.items))
-        state.rounds += 1
+        state.begins.append(len(state.items))
         state.served_by = event.model
         state.finish = state.finish_message = state.broken = None
 
@@ -330,6 +363,8 @@ class Assembler:
     def _attempt_closed(self, event: AttemptClosed, _: list[Step]) -> None:
         state = self.state
         state.finish, state.finish_message, state.broken = event.finish, event.message, event.broken
+        if (attempt := state.tried.get(self._attempt_no)) is not None:
+            attempt.whole = event.finish is not None
 
     def _end(self, event: Terminal, steps: list[Step]) -> None:
         self._close(steps, cut=isinstance(event, Failed) or event.reason in ("length", "filtered"))

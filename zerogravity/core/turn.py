@@ -101,6 +101,11 @@ class ToolServer:
     ``allowed``   JSON as the Responses API has it: null, a list of names, or {tool_names, read_only}.
     ``approval``  likewise ``require_approval``: ``always``, ``never``, or {always, never} of such filters.
     ``headers``   of each request to it, its authorization among them: secret, in no trace.
+    ``description``  what it is good for, for the model.
+    ``chosen``    what the tool choice names of it: its tools, ``()``: all; None: nothing. Where a server is chosen, its
+                  tools are allowed besides the functions that the request's toolConfig names.
+    ``listed``    its tools as MCP lists them, where the dialogue knows them: they are not listed again.
+    ``param``     where the request names it, for errors.
     """
 
     label: str
@@ -108,11 +113,19 @@ class ToolServer:
     allowed: Any = None
     approval: Any = "always"
     headers: Mapping[str, str] = field(default_factory=lambda: NOTHING, repr=False)
+    description: str = ""
+    chosen: tuple[str, ...] | None = None
+    listed: tuple[Json, ...] | None = None
+    param: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What the client says to a call that the turn before asked about. ``request_id``: of the item that asked."""
+    """What the client says to a call that an earlier turn asked about. ``request_id``: of the item that asked.
+
+    The contents hold the call. Its result there is what the client has said if that is no; else it is ``pending(id)``,
+    in whose place the real one has to be put before anything is sent.
+    """
 
     request_id: str
     call_id: str
@@ -121,6 +134,11 @@ class Approval:
     args_json: str
     approve: bool
     reason: str = ""
+
+
+def pending(call_id: str) -> dict[str, object]:
+    """Stands for the ``response`` of a call that the client has approved, until it has been run."""
+    return {"pending": call_id}
 
 
 @dataclass(frozen=True, slots=True)

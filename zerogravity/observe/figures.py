@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from zerogravity.wire.narrow import Json, count
 
 
 def duration(seconds: float) -> str:
@@ -14,6 +17,23 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02} s"
+
+
+class Tokens(NamedTuple):
+    """``sent``: the request and what Google's own tools found, with what came from the cache; ``made``: the answer and
+    the thinking, each once."""
+
+    sent: int
+    cached: int
+    made: int
+
+    @classmethod
+    def of_json(cls, usage: Json) -> Tokens:
+        """``usage``: as in a row and in ``turn.json``."""
+        prompt, cached, tool_use, *made = (
+            count(usage.get(name)) for name in ("prompt", "cached", "tool_use", "candidates", "thoughts")
+        )
+        return cls(prompt + tool_use, cached, sum(made))
 
 
 def tokens(prompt: int, cached: int, made: int) -> str:
@@ -39,9 +59,16 @@ def dollars(usd: float) -> str:
     return f"${usd:.2g}" if usd >= 0.0001 or not usd else "<$0.0001"
 
 
-def many(count: int, word: str, several: str = "") -> str:
+def price(usd: float | None, *, partial: bool) -> str:
+    """``$0.12``; ``≥ $0.12``: something in it has no known price; ``?``: nothing has; empty: nothing is billed."""
+    if usd is None:
+        return "?" if partial else ""
+    return f"≥ {dollars(usd)}" if partial else dollars(usd)
+
+
+def many(number: int, word: str, several: str = "") -> str:
     """``1 turn``, ``2 turns``; ``several``: the word's plural where that is not the word and an s."""
-    return f"{count} {word if count == 1 else several or f'{word}s'}"
+    return f"{number} {word if number == 1 else several or f'{word}s'}"
 
 
 def counted(names: Iterable[str]) -> list[str]:

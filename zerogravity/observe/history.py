@@ -9,8 +9,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.errors import FaultError
-from zerogravity.observe import indexing, query, session_summary, trace_folders, trace_reader
+from zerogravity.errors import FaultError, Termination
+from zerogravity.observe import indexing, query, session_summary, summary, trace_folders, trace_reader
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
@@ -27,7 +27,7 @@ class Page(NamedTuple):
 
 
 class Hit(NamedTuple):
-    """A line of a turn's text. ``part``: see ``indexing``."""
+    """A line of a turn's text. ``part``: see ``turn_texts``."""
 
     turn: str
     part: str
@@ -56,6 +56,7 @@ class History:
         index = self._synced()
         found = index.turns(wanted, before=before, limit=limit + 1)
         rows = [row for _, row in found[:limit]]
+        _tell_of_results(index, rows)
         if wanted.words:
             with closing(index.texts(folder for folder, _ in found[:limit])) as texts:
                 for row, parts in zip(rows, texts, strict=True):
@@ -72,8 +73,14 @@ class History:
         """Sessions with a turn that the query finds, newest first: see ``session_summary.of``. ``before``: only those
         whose newest such turn began earlier."""
         wanted = query.parse(text, time.time())
-        found = self._synced().sessions(wanted, before=before, limit=limit)
+        found = self._synced().sessions(wanted, before=before, limit=limit)  # without the states of turns
         return [session_summary.of(rows) for rows in found]
+
+    def row(self, trace: Trace) -> dict[str, object]:
+        """As ``search`` has it, of one that has been found already."""
+        made = summary.stored_row(trace.info)
+        _tell_of_results(self._synced(), [made])
+        return made
 
     def trace(self, turn_id: str) -> Trace | None:
         """The recorded turn with this id, or None."""
@@ -126,6 +133,13 @@ class History:
         self._memory = self._memory or TraceIndex(None)
         indexing.sync(self.root, self._memory)
         return self._memory
+
+
+def _tell_of_results(index: TraceIndex, rows: Iterable[dict[str, object]]) -> None:
+    """Whether the results of a turn's calls have come, only later turns know."""
+    ended = {str(row.get("id")): row for row in rows if row.get("code") == Termination.TOOL}
+    for turn, given_up in index.without_results(ended).items() if ended else ():
+        ended[turn].update(summary.without_results(ended[turn], time.time(), given_up=given_up))
 
 
 def _hits(pattern: re.Pattern[str], parts: Generator[Part]) -> Iterator[Hit]:

@@ -76,6 +76,7 @@ class Metrics:
         self._lag = Histogram(
             "zg_reader_lag_records", "Largest batch a reader had to catch up with", buckets=LAGS, registry=made
         )
+        self._mcp_calls = Counter("zg_mcp_calls", "Calls of MCP tools", ["server", "outcome"], registry=made)
         self._requests = Counter("zg_requests", "HTTP requests", ["surface", "status_class"], registry=made)
         self.loop_lag = Gauge("zg_loop_lag_seconds", "How late the event loop was last seen", registry=made)
         self._gaps = _Gaps()
@@ -157,6 +158,10 @@ class Metrics:
     def request(self, surface: str, status: int) -> None:
         """One HTTP request has been answered."""
         self._requests.labels(label(surface, self._surfaces), f"{status // 100}xx").inc()
+
+    def mcp_call(self, server: str, outcome: str) -> None:
+        """A call of an MCP server's tool was run: ``server`` as the configuration names it, or ``request``."""
+        self._mcp_calls.labels(server, outcome).inc()
 
     def reader_left(self, largest_batch: int) -> None:
         """A reader of a stream has left."""

@@ -19,6 +19,7 @@ from zerogravity import __version__
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
+from zerogravity.observe.prices import of_turn
 from zerogravity.observe.spans import SCHEMA, Span, spans
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.worker import BackgroundWorker
@@ -99,7 +100,9 @@ class Spans:
         channel = ended.channel
         arrived = ended.wall_ns - channel.marks["done"] + channel.marks["received"]
         session = self._session(channel)
-        turn, *calls = spans(channel, ended.records, self._surfaces, content=self._content, session=session)
+        turn, *calls = spans(
+            channel, ended.records, self._surfaces, content=self._content, session=session, price=of_turn(channel)
+        )
         span = self._start(turn, Context(), trace.SpanKind.SERVER, arrived)
         for phase, at in turn.events:
             span.add_event(phase, timestamp=at + arrived)

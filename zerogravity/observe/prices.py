@@ -1,17 +1,23 @@
 """A turn's tokens → what they would cost at the provider's list price. The prices come with ``genai-prices``; nothing
 is fetched. Reading them takes a third of a second, so ``load`` is for a thread; before, no price is known.
+
+One rule for all sums: what is known is added up, and ``partial`` says that something is not in it, so that it is the
+least that it costs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from zerogravity.core.events import Usage
+from zerogravity.core import billing
+from zerogravity.core.billing import Billed
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.wire.narrow import Json, number
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,7 +27,33 @@ if TYPE_CHECKING:
 
 PROVIDERS = ("google", "anthropic", "openai")  # the last for gpt-oss, which Google serves and does not list
 _EFFORT = re.compile(r"-(?:minimal|low|medium|high|thinking)$")  # a part of Google's names that changes no price
+_PER_PROMPT = re.compile(r"gemini-[12]\b")  # which pay for searching, however often; later ones for each search
 _snapshot: DataSnapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """``usd``: US dollars, None: not known, which is not 0. ``partial``: something is not in it. Neither: nothing is
+    billed."""
+
+    usd: float | None = None
+    partial: bool = False
+
+    def __add__(self, other: Price) -> Price:
+        known = [usd for usd in (self.usd, other.usd) if usd is not None]
+        return Price(sum(known) if known else None, self.partial or other.partial)
+
+    def as_json(self) -> dict[str, object]:
+        return {"price": self.usd, "price_partial": self.partial}
+
+    @classmethod
+    def of_json(cls, row: Json) -> Price:
+        """Of a turn or a sum of some; in an older record of a turn, None stood for what is not known alone."""
+        usd, partial = number(row.get("price")), row.get("price_partial")
+        return cls(usd, usd is None if partial is None else bool(partial))
+
+
+FREE, UNKNOWN = Price(), Price(partial=True)
 
 
 def load() -> None:
@@ -35,13 +67,26 @@ def load() -> None:
         _snapshot = get_snapshot()
 
 
-def usd(model: str, usage: Usage) -> float | None:
-    """US dollars. ``model``: Google's name of it. None: not known, which is not 0. Takes microseconds, and some
-    milliseconds for a model's first turn. Thread-safe."""
-    if _snapshot is None or usage.prompt + usage.candidates + usage.thoughts == 0:
-        return None
-    rates = _rates(model)
-    return None if rates is None else rates.usd(usage)
+def of_turn(channel: CascadeChannel) -> Price:
+    """Of all attempts. Takes microseconds, and some milliseconds for a model's first turn. Thread-safe."""
+    return summed(map(of, billing.attempts(channel)))
+
+
+def of(attempt: Billed) -> Price:
+    """Of one attempt, at the price of the model that was asked in it."""
+    if _snapshot is None or not attempt.usage.told:
+        return UNKNOWN
+    found = ((name, rates) for name in attempt.names if (rates := _rates(name)) is not None)
+    name, rates = next(found, ("", None))
+    if rates is None:
+        return UNKNOWN
+    tokens = rates.tokens(attempt)
+    searches = rates.searches(min(attempt.searches, 1) if _PER_PROMPT.match(name) else attempt.searches)
+    return tokens + searches + (FREE if attempt.whole else UNKNOWN)
+
+
+def summed(prices: Iterable[Price]) -> Price:
+    return sum(prices, FREE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +102,52 @@ class _Rate:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
+    """``image``: of the pictures in an answer, ``search``: of a thousand searches; None: not known."""
+
     prompt: _Rate
     cached: _Rate
+    audio: _Rate
+    cached_audio: _Rate
     output: _Rate
+    image: _Rate | None
+    search: float | None
 
-    def usd(self, usage: Usage) -> float:
-        given = usage.prompt + usage.tool_use
-        cached = min(usage.cached, usage.prompt)
-        made = usage.candidates + usage.thoughts  # thinking costs as much as what is shown
-        spent = (given - cached) * self.prompt.at(given) + cached * self.cached.at(given) + made * self.output.at(given)
-        return spent / 1e6
+    def tokens(self, attempt: Billed) -> Price:
+        """Google does not say how much of the cached part is sound: none, as long as the rest is enough for it."""
+        usage = attempt.usage
+        sent, cached = usage.sent, min(usage.cached, usage.prompt)
+        cached_audio = max(cached - (usage.prompt - usage.audio), 0)
+        images = usage.images if self.image is not None else 0
+        parts = (
+            (sent - usage.audio - (cached - cached_audio), self.prompt),
+            (cached - cached_audio, self.cached),
+            (usage.audio - cached_audio, self.audio),
+            (cached_audio, self.cached_audio),
+            (usage.made - images, self.output),  # thinking costs as much as what is shown
+            (images, self.image or self.output),
+        )
+        usd = sum(count * rate.at(sent) for count, rate in parts) / 1e6
+        # pictures cost ten times as much as text: without their number the rest of the answer says nothing
+        return UNKNOWN if self.image is not None and attempt.drawn and not images else Price(usd)
+
+    def searches(self, count: int) -> Price:
+        if not count:
+            return FREE
+        return UNKNOWN if self.search is None else Price(count * self.search / 1000)
 
 
 @lru_cache(maxsize=256)  # a passive call's model is anything
 def _rates(model: str) -> _Rates | None:
     price = _price(model)
-    prompt, output = getattr(price, "input_mtok", None), getattr(price, "output_mtok", None)
-    # pictures cost ten times as much as text, and nothing says how many tokens of an answer they are
-    if prompt is None or output is None or getattr(price, "output_image_mtok", None) is not None:
+    prompt, output = _rate(price, "input_mtok"), _rate(price, "output_mtok")
+    if prompt is None or output is None:
         return None
-    return _Rates(_rate(prompt), _rate(getattr(price, "cache_read_mtok", None) or prompt), _rate(output))
+    cached, audio = _rate(price, "cache_read_mtok") or prompt, _rate(price, "input_audio_mtok") or prompt
+    search = _rate(price, "web_searches_kcount")
+    return _Rates(
+        prompt, cached, audio, _rate(price, "cache_audio_read_mtok") or (cached if audio == prompt else audio), output,
+        _rate(price, "output_image_mtok"), None if search is None else search.base,
+    )  # fmt: skip
 
 
 def _price(model: str) -> ModelPrice | None:
@@ -97,10 +168,11 @@ def _names(model: str) -> Iterator[str]:
     yield from dict.fromkeys((model, f"{model}-preview", plain, f"{plain}-preview"))
 
 
-def _rate(price: Decimal | TieredPrices) -> _Rate:
+def _rate(price: ModelPrice | None, unit: str) -> _Rate | None:
     from genai_prices.types import TieredPrices
 
-    if not isinstance(price, TieredPrices):
-        return _Rate(float(price))
-    tiers = sorted(((tier.start, float(tier.price)) for tier in price.tiers), reverse=True)
-    return _Rate(float(price.base), tuple(tiers))
+    rate: Decimal | TieredPrices | None = getattr(price, unit, None)
+    if not isinstance(rate, TieredPrices):
+        return None if rate is None else _Rate(float(rate))
+    tiers = sorted(((tier.start, float(tier.price)) for tier in rate.tiers), reverse=True)
+    return _Rate(float(rate.base), tuple(tiers))

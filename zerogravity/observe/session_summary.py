@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from zerogravity.observe.figures import Tokens
+from zerogravity.observe.prices import Price, summed
 from zerogravity.wire.narrow import Json, count, members, number, text
 
 
@@ -13,15 +15,13 @@ def of(rows: Iterable[Json]) -> dict[str, object]:
     ``title``     the first question of the main line.
     ``started``, ``ended``  wall-clock seconds; ``ms``: for how long turns ran, added up.
     ``branches``  how many side lines there are.
-    ``prompt``, ``cached``, ``out``, ``thoughts``  tokens; ``prompt`` includes ``cached``, ``out`` not ``thoughts``.
-    ``price``     US dollars of the turns whose price is known, None if there are none; ``price_partial``: some is not.
+    ``prompt``, ``cached``, ``out``, ``thoughts``  tokens; ``prompt``: all in; ``out``: without ``thoughts``.
+    ``price``     US dollars of what has a known price, None if nothing has; ``price_partial``: something has none.
     ``errors``    how many turns failed.
     ``models``    those that were asked for, in the order of their first use.
     """
     turns = sorted(rows, key=lambda row: number(row.get("created")) or 0.0)
     main = [row for row in turns if not row.get("branch")] or turns
-    prices = [number(row.get("price")) for row in turns]
-    known = [price for price in prices if price is not None]
     used = [members(row.get("usage")) for row in turns]
     return {
         "session": _first(turns, "session"),
@@ -31,12 +31,11 @@ def of(rows: Iterable[Json]) -> dict[str, object]:
         "ended": max((ended(row) for row in turns), default=0.0),
         "turns": len(turns),
         "branches": len({branch for row in turns if (branch := row.get("branch"))}),
-        "prompt": sum(count(usage.get("prompt")) for usage in used),
+        "prompt": sum(Tokens.of_json(usage).sent for usage in used),
         "cached": sum(count(usage.get("cached")) for usage in used),
         "out": sum(count(usage.get("candidates")) for usage in used),
         "thoughts": sum(count(usage.get("thoughts")) for usage in used),
-        "price": sum(known) if known else None,
-        "price_partial": bool(known) and len(known) < len(prices),
+        **summed(Price.of_json(row) for row in turns).as_json(),
         "errors": sum(bool(row.get("failed")) for row in turns),
         "ms": sum(number(row.get("total_ms")) or 0.0 for row in turns),
         "models": list(dict.fromkeys(model for row in turns if (model := text(row.get("model"))))),

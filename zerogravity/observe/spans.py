@@ -17,6 +17,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Record, RequestLine
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.errors import Fault
+from zerogravity.observe.prices import FREE, Price
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import members, objects
@@ -37,6 +38,9 @@ NAMES = {
     "cached": "gen_ai.usage.cache_read.input_tokens",
     "output": "gen_ai.usage.output_tokens",
     "reasoning": "gen_ai.usage.reasoning.output_tokens",
+    "usage_source": "zerogravity.usage.source",
+    "price": "zerogravity.price.usd",
+    "price_partial": "zerogravity.price.partial",
     "temperature": "gen_ai.request.temperature",
     "top_p": "gen_ai.request.top_p",
     "max_tokens": "gen_ai.request.max_tokens",
@@ -77,17 +81,23 @@ class Span:
 
 
 def spans(
-    channel: CascadeChannel, records: Sequence[Record], surfaces: Surfaces, *, content: bool = False, session: str = ""
+    channel: CascadeChannel,
+    records: Sequence[Record],
+    surfaces: Surfaces,
+    *,
+    content: bool = False,
+    session: str = "",
+    price: Price = FREE,
 ) -> list[Span]:
     """The turn's own, then a child per call to Google. ``records``: an evicted channel has none of its own any more.
     ``session``: stands for the conversation of a turn that names none."""
-    return [_turn(channel, surfaces, session, content=content), *_calls(channel, records)]
+    return [_turn(channel, surfaces, session, price, content=content), *_calls(channel, records)]
 
 
-def _turn(channel: CascadeChannel, surfaces: Surfaces, session: str, *, content: bool) -> Span:
+def _turn(channel: CascadeChannel, surfaces: Surfaces, session: str, price: Price, *, content: bool) -> Span:
     turn, origin = channel.turn, channel.marks["received"]
     operation = _operation(turn.surface, surfaces)
-    attributes: dict[str, object] = redact.json_value(_turn_attributes(channel, operation, session))
+    attributes: dict[str, object] = redact.json_value(_turn_attributes(channel, operation, session, price))
     if content:
         found = content_attributes(turn.google_request, channel.state, channel.termination)
         attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in found.items()}
@@ -120,7 +130,7 @@ def _operation(surface: str, surfaces: Surfaces) -> str:
     return known.operation if known is not None else "generate_content"
 
 
-def _turn_attributes(channel: CascadeChannel, operation: str, session: str) -> dict[str, object]:
+def _turn_attributes(channel: CascadeChannel, operation: str, session: str, price: Price) -> dict[str, object]:
     turn, marks, usage = channel.turn, channel.marks, channel.state.usage
     config = members(turn.google_request.get("generationConfig"))
     code = channel.termination.value if channel.termination is not None else None
@@ -134,10 +144,13 @@ def _turn_attributes(channel: CascadeChannel, operation: str, session: str) -> d
         "finish": [FINISH[code]] if code in FINISH else None,
         "conversation": turn.conversation or session or channel.cascade_id,
         "first_chunk": (marks["first_byte"] - marks["received"]) / 1e9 if "first_byte" in marks else None,
-        "input": usage.prompt,
+        "input": usage.sent,
         "cached": usage.cached,
-        "output": usage.candidates + usage.thoughts,
+        "output": usage.made,
         "reasoning": usage.thoughts,
+        "usage_source": usage.source if usage.told else None,
+        "price": price.usd,
+        "price_partial": price.partial or None,
         "temperature": config.get("temperature"),
         "top_p": config.get("topP"),
         "max_tokens": config.get("maxOutputTokens"),

@@ -5,7 +5,7 @@ Both take a running turn's own channel and redact what they show.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -19,9 +19,10 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import moments, notes, prices, redaction, tool_results
+from zerogravity.observe import moments, notes, prices, redaction, session_summary, tool_results
+from zerogravity.observe.prices import Price
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+from zerogravity.wire.narrow import Json, count, items, lookup, members, number, objects, text
 
 if TYPE_CHECKING:
     from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
@@ -32,6 +33,7 @@ PREVIEW = 200
 LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
+TOOL_WAIT = "tool wait"
 NO_RESULT = "no result came"  # not final: it may still come
 FINAL = frozenset({"done", "failed"})
 
@@ -68,7 +70,7 @@ def summary(channel: CascadeChannel, placed: Placement, turn: Turn) -> dict[str,
             "total": relative.get("done"),
         },
         "usage": codec.usage_out(state.usage),
-        "price": price(channel),
+        **prices.of_turn(channel).as_json(),
         "counts": {
             "records": channel.count,
             "bytes": channel.size,
@@ -168,13 +170,6 @@ def client_status(channel: CascadeChannel) -> int | None:
     return 200 if channel.closed or begun else None
 
 
-def price(channel: CascadeChannel) -> float | None:
-    """US dollars; None: unknown. By the name in Google's answer, or else by those that were asked for."""
-    usage, target = channel.state.usage, channel.turn.target
-    asked = (prices.usd(name, usage) for name in (channel.state.model, target.wire_model, target.name) if name)
-    return next((found for found in asked if found is not None), None)
-
-
 def row(
     channel: CascadeChannel,
     now: int,
@@ -212,7 +207,7 @@ def row(
         "first_ms": None if first is None else (first - origin) / 1e6,
         "total_ms": (marks.get("done", now) - origin) / 1e6,
         "usage": codec.usage_out(channel.state.usage),
-        "price": price(channel),
+        **prices.of_turn(channel).as_json(),
         "tools": [redact.text(turn.client_name(call.name)) for call in channel.state.function_calls[:20]],
         "calls": channel.state.attempts,
         "readers": channel.readers,
@@ -253,7 +248,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "first_ms": first if first is not None else latency.get("first_call"),
         "total_ms": number(latency.get("total")) or 0.0,
         "usage": members(info.get("usage")),
-        "price": number(info.get("price")),
+        **(prices.FREE if failure and "price_partial" not in info else Price.of_json(info)).as_json(),
         "tools": items(info.get("called"))[:20],
         "calls": count(counted.get("upstream_calls")),
         "readers": 0,
@@ -264,17 +259,24 @@ def stored_row(info: Json) -> dict[str, object]:
     }
 
 
+def without_results(row: Json, now: float, *, given_up: bool) -> dict[str, object]:
+    """What differs in the row of a recorded turn, as in ``activity``, when results of its calls have not come.
+    ``now``: wall-clock seconds; ``given_up``: another turn goes on from it."""
+    passed = (now - session_summary.ended(row)) * 1000
+    return {"state": NO_RESULT if given_up or passed >= TOOLS_NS / 1e6 else TOOL_WAIT, "state_ms": max(passed, 0.0)}
+
+
 def activity(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
 ) -> tuple[str, int]:
     """What a turn is doing now, in words, and since when (ns). ``answered``: ids of calls whose results have come back,
-    and of turns that others go on from; None: not tracked."""
+    and of turns that others go on from, or whose program has ended; None: not tracked."""
     marks, answer = channel.marks, channel.state.items
     if channel.closed:
         done = marks["done"]
         if channel.termination is Termination.TOOL and _unanswered(channel, answered, surfaces):
             given_up = now - done >= TOOLS_NS or channel.id in (answered or ())
-            return (NO_RESULT if given_up else "tool wait"), done
+            return (NO_RESULT if given_up else TOOL_WAIT), done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
     if newest is not None and now - newest > STALL_NS:
@@ -287,7 +289,7 @@ def activity(
         case Message() | Media():
             return "text", marks.get("first_text", marks["received"])
         case Call():
-            return "tool wait", marks.get("first_call", marks["received"])
+            return TOOL_WAIT, marks.get("first_call", marks["received"])
         case None:
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
 
@@ -299,11 +301,28 @@ def _between_attempts(channel: CascadeChannel) -> bool:
 
 
 def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfaces: Surfaces) -> bool:
-    """Whether results of calls are still missing. False where calls and results have no ids to match them by."""
-    if answered is None or not rules(channel.turn.target.family).ids_on_calls:
+    """Whether results of calls are still missing."""
+    if answered is None:
         return False
-    calls = channel.state.function_calls
-    surface = surfaces.get(channel.turn.surface)
-    if surface is not None and not surface.assigns_call_ids and not all(call.upstream_id for call in calls):
-        return False
-    return any(call.call_id not in answered and call.upstream_id not in answered for call in calls)
+    awaited = awaited_calls(channel.turn, channel.state.function_calls, surfaces)
+    return any(own not in answered and upstream not in answered for own, upstream in awaited)
+
+
+def awaited_calls(turn: Turn, calls: Sequence[Call], surfaces: Surfaces) -> list[tuple[str, str]]:
+    """The ids, ours and Google's (or empty), by which results of the turn's calls are known; none where calls and
+    results have no ids to match them by."""
+    surface = surfaces.get(turn.surface)
+    named = surface is None or surface.assigns_call_ids or all(call.upstream_id for call in calls)
+    if not named or not rules(turn.target.family).ids_on_calls:
+        return []
+    return [(call.call_id, call.upstream_id or "") for call in calls]
+
+
+def results(messages: Iterable[Json]) -> frozenset[str]:
+    """The ids of calls whose results are in these messages."""
+    return frozenset(
+        call_id
+        for content in messages
+        for part in parts(content)
+        if isinstance(call_id := lookup(part, "functionResponse", "id"), str)
+    )

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import digest, figures, moments, notes, trace_folders
+from zerogravity.observe.prices import Price
 from zerogravity.observe.printable import printable
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
@@ -72,7 +73,7 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
     table.add_column("question", overflow="ellipsis")  # the only column that shrinks
     for trace in traces:
         info = trace.info
-        latency, usage = members(info.get("latency_ms")), members(info.get("usage"))
+        latency, used = members(info.get("latency_ms")), figures.Tokens.of_json(members(info.get("usage")))
         first_text = number(latency.get("first_text"))
         cells = {
             "turn": plain(trace.short),
@@ -83,8 +84,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
             "code": _code(trace, brief=True),
             "first": plain(_ms(first_text if first_text is not None else number(latency.get("first_call")))),
             "total": plain(_ms(number(latency.get("total")))),
-            "in": plain(count(usage.get("prompt"))),
-            "out": plain(count(usage.get("candidates")) + count(usage.get("thoughts"))),
+            "in": plain(used.sent),
+            "out": plain(used.made),
         }
         star = "★ " if info.get("star") else ""
         question = one_line(star + text(lookup(info, "previews", "user")))
@@ -193,13 +194,15 @@ def _panel(item: ShownItem) -> Panel:
 
 
 def _numbers(info: Mapping[str, object]) -> Text:
-    usage, counts = members(info.get("usage")), members(info.get("counts"))
+    usage, counts, price = members(info.get("usage")), members(info.get("counts")), Price.of_json(info)
     spent = (
-        f"tokens {count(usage.get('prompt'))} in ({count(usage.get('cached'))} cached), "
+        f"tokens {figures.Tokens.of_json(usage).sent} in ({count(usage.get('cached'))} cached), "
         f"{count(usage.get('candidates'))} out, {count(usage.get('thoughts'))} thinking"
     )
     source = text(usage.get("source")) or "captured"
     parts = [spent if source == "captured" else f"{spent} ({source})"]
+    if price.usd is not None:
+        parts.append(figures.price(price.usd, partial=price.partial))
     for name, one, many in COUNTS:
         if found := count(counts.get(name)):
             parts.append(f"{found} {one if found == 1 else many}")

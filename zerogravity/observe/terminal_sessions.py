@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import figures, moments, session_summary, trace_folders
+from zerogravity.observe.prices import Price
+from zerogravity.observe.summary import NO_RESULT
 from zerogravity.observe.terminal import one_line, plain
 from zerogravity.wire.narrow import Json, count, members, number, text, texts
 
@@ -44,14 +46,17 @@ def tree(rows: Sequence[Json]) -> RenderableType:
     made = _table("started", "turn", "what is new", "calls", "code", "tokens", "price", "time")
     for depth, row in in_order(rows):
         usage = members(row.get("usage"))
-        told = {**usage, "out": usage.get("candidates"), "ms": row.get("total_ms"), "price": row.get("price")}
+        told = {
+            **usage, "prompt": figures.Tokens.of_json(usage).sent, "out": usage.get("candidates"),
+            "ms": row.get("total_ms"), **Price.of_json(row).as_json(),
+        }  # fmt: skip
         bent = "  " * min(depth - 1, DEEPEST) + "└ " if depth else ""
         made.add_row(
             plain(moments.local(number(row.get("created")) or 0, "%H:%M:%S")),
             plain(trace_folders.short(text(row.get("id")))),
             one_line(bent + (text(row.get("label")) or text(row.get("question")))),
             one_line(" ".join(figures.counted(texts(row.get("tools"))))),
-            plain(text(row.get("code")) or text(row.get("state")), "red" if row.get("failed") else "green"),
+            _end(row),
             plain(_tokens(told)), plain(_price(told)), plain(_time(told)),
         )  # fmt: skip
     return Group(_head(session_summary.of(rows)), made)
@@ -84,6 +89,13 @@ def in_order(rows: Iterable[Json]) -> list[Placed]:
     return [*made, *(placed for side in list(lines) for placed in line(side, 1))]  # whose beginning is not known
 
 
+def _end(row: Json) -> Text:
+    """How a turn ended, or what it waits for."""
+    if row.get("state") == NO_RESULT:
+        return plain(NO_RESULT, "yellow")
+    return plain(text(row.get("code")) or text(row.get("state")), "red" if row.get("failed") else "green")
+
+
 def _head(one: Json) -> Text:
     turns, branches, errors = (count(one.get(name)) for name in ("turns", "branches", "errors"))
     started = moments.local(number(one.get("started")) or 0)
@@ -113,8 +125,8 @@ def _tokens(one: Json) -> str:
 
 
 def _price(one: Json) -> str:
-    price = number(one.get("price"))
-    return "" if price is None else f"{'>' if one.get('price_partial') else ''}{figures.dollars(price)}"
+    found = Price.of_json(one)
+    return figures.price(found.usd, partial=found.partial)
 
 
 def _time(one: Json) -> str:

@@ -12,9 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import moments
-from zerogravity.observe.figures import dollars, duration, short
+from zerogravity.observe import figures, moments
+from zerogravity.observe.figures import duration, short
 from zerogravity.observe.gateway import nobody
+from zerogravity.observe.prices import Price
 from zerogravity.observe.printable import on_one_line
 from zerogravity.observe.session_summary import ended
 from zerogravity.observe.turn_lines import outcome
@@ -66,11 +67,8 @@ class Board:
 
     def tokens_per_minute(self, now: float) -> int:
         """Of the turns that have ended within a minute; ``now``: wall-clock seconds."""
-        return sum(
-            count(members(row.get("usage")).get(name))
-            for row in self._over if now - ended(row) <= MINUTE
-            for name in ("prompt", "candidates", "thoughts")
-        )  # fmt: skip
+        used = (figures.Tokens.of_json(members(row.get("usage"))) for row in self._over if now - ended(row) <= MINUTE)
+        return sum(one.sent + one.made for one in used)
 
     def broken(self) -> list[Json]:
         """The hops that do not work."""
@@ -136,19 +134,18 @@ def render(board: Board, now: float, *, width: int = 160) -> RenderableType:
 
 
 def _cells(row: Json) -> list[Text]:
-    usage, price = members(row.get("usage")), number(row.get("price"))
-    made = count(usage.get("candidates")) + count(usage.get("thoughts"))
+    used, price = figures.Tokens.of_json(members(row.get("usage"))), Price.of_json(row)
     words = [
         moments.local(number(row.get("created")) or 0, "%H:%M:%S"),
         text(row.get("client")) or text(row.get("surface")),
         text(row.get("target")) or text(row.get("model")),
     ]
-    figures = [
-        duration((number(row.get("total_ms")) or 0) / 1000), short(count(usage.get("prompt"))), short(made),
-        dollars(price) if price is not None else "",
+    cells = [
+        duration((number(row.get("total_ms")) or 0) / 1000), short(used.sent), short(used.made),
+        figures.price(price.usd, partial=price.partial),
     ]  # fmt: skip
     tools = [text(name) for name in items(row.get("tools"))]
-    return [*map(_plain, words), _state(row), *map(_plain, figures), _plain(", ".join(tools))]
+    return [*map(_plain, words), _state(row), *map(_plain, cells), _plain(", ".join(tools))]
 
 
 def _state(row: Json) -> Text:

@@ -15,9 +15,10 @@ from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
 from zerogravity.observe import figures, moments, summary
+from zerogravity.observe.prices import Price
 from zerogravity.observe.printable import on_one_line
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.wire.narrow import Json, count, items, members, number, text
+from zerogravity.wire.narrow import Json, items, members, number, text
 from zerogravity.worker import BackgroundWorker
 
 logger = logging.getLogger("zerogravity.turns")
@@ -30,7 +31,7 @@ BEGINNING = 100  # characters of a failure's message
 TOOLS = 4  # that are named
 MEMBERS = (  # of a row, those that stay as they are when the turn is over; what was asked is none of the log's business
     "id", "surface", "client", "conversation", "session", "model", "target", "stream", "code", "google", "first_ms",
-    "total_ms", "usage", "price", "tools", "calls",
+    "total_ms", "usage", "price", "price_partial", "tools", "calls",
 )  # fmt: skip
 
 
@@ -84,18 +85,17 @@ def described(channel: CascadeChannel, placed: Placement = NOWHERE) -> tuple[Par
 
 def line(row: Json, failure: str = "") -> Parts:
     """A turn that is over, for people. ``row``: see ``summary``; ``failure``: what went wrong, if that is known."""
-    usage, price = members(row.get("usage")), number(row.get("price"))
-    prompt, cached, *made = (count(usage.get(name)) for name in ("prompt", "cached", "candidates", "thoughts"))
+    used, price = figures.Tokens.of_json(members(row.get("usage"))), Price.of_json(row)
     tools = figures.counted(on_one_line(text(name)) for name in items(row.get("tools")))
     parts: Parts = [(on_one_line(text(row.get("client")) or text(row.get("surface"))), ""), (_models(row), "")]
     parts += [outcome(row), (figures.duration((number(row.get("total_ms")) or 0) / 1000), "")]
-    if prompt or any(made):
-        parts.append((figures.tokens(prompt, cached, sum(made)), ""))
+    if used.sent or used.made:
+        parts.append((figures.tokens(*used), ""))
     parts += [(tool, "") for tool in tools[:TOOLS]]
     if len(tools) > TOOLS:
         parts.append((f"+{len(tools) - TOOLS} tools", "dim"))
-    if price is not None:
-        parts.append((figures.dollars(price), "dim"))
+    if price.usd is not None:
+        parts.append((figures.price(price.usd, partial=price.partial), "dim"))
     if failure and row.get("code") not in LEFT:
         message = on_one_line(failure)
         parts.append((message if len(message) <= BEGINNING else message[: BEGINNING - 1] + "…", "red"))

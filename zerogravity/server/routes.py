@@ -15,6 +15,7 @@ from zerogravity.surfaces.gemini.urls import CALL
 
 RESPONSE = "/v1/responses/{id}"
 CONVERSATION = "/v1/conversations/{id}"
+RUN = "/run/{id:[0-9a-z]{4,32}}"
 
 
 def turns_of(surface: Surface) -> Handler:
@@ -81,5 +82,6 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_get("/health", status.health)
     add.add_get("/ready", status.ready)
     add.add_get("/metrics", status.metrics)
-    add.add_get("/run/{id:[0-9a-z]{4,32}}", status.run)
+    add.add_get(RUN, status.run)
+    add.add_post(RUN, status.end_run)
     add.add_post("/v1/token", status.token)

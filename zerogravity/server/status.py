@@ -12,7 +12,7 @@ from zerogravity.observe import metrics as measured
 from zerogravity.server import welcome
 from zerogravity.server.body import read_json
 from zerogravity.server.middleware import json_response
-from zerogravity.server.services import SERVICES
+from zerogravity.server.services import EXCHANGE, SERVICES
 
 NO_STORE = {"Cache-Control": "no-store"}
 VARY = {"Vary": "Accept"}
@@ -57,11 +57,17 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def run(request: web.Request) -> web.Response:
-    """GET /run/{id}: what the program of one ``zerogravity run`` has caused so far; ``traces``: the folder, if there is
-    one."""
-    services, run_id = request.app[SERVICES], request.match_info["id"]
+    """GET /run/{id}: what the program of one ``zerogravity run`` has caused so far, with the key that this comes with;
+    ``traces``: the folder, if there is one."""
+    services, run_id, owner = request.app[SERVICES], request.match_info["id"], request[EXCHANGE].owner
     traces = str(services.config.trace_path) if services.config.trace else None
-    return json_response({"run": run_id, **services.runs.totals(run_id).as_json(), "traces": traces}, NO_STORE)
+    return json_response({"run": run_id, **services.runs.totals(run_id, owner).as_json(), "traces": traces}, NO_STORE)
+
+
+async def end_run(request: web.Request) -> web.Response:
+    """POST /run/{id}: its program has ended. What it has caused, as above."""
+    request.app[SERVICES].runs.end(request.match_info["id"], request[EXCHANGE].owner)
+    return await run(request)
 
 
 async def metrics(request: web.Request) -> web.Response:

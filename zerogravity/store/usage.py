@@ -1,5 +1,5 @@
-"""Tokens per day and model, kept across restarts: closed turns → sums in a small SQLite file (0600), written by a
-thread of its own. Independent of traces; holds numbers and model names only.
+"""What turns used, kept across restarts: closed turns → sums of tokens and prices per day, model, agent and session, in
+a small SQLite file (0600), written by a thread of its own. Independent of traces; holds numbers and names only.
 """
 
 from __future__ import annotations
@@ -7,13 +7,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from zerogravity import redact
+from zerogravity.core import billing
+from zerogravity.core.billing import Billed
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
@@ -25,6 +28,7 @@ BUSY_S = 5.0
 PAUSE_S = 1.0  # what turns end in it is one write: that costs as much as the rest of a small turn's bookkeeping
 QUEUED = 10_000
 MAX_NAME = 100  # the model of a passive call is anything
+SESSION_DAYS = 90  # for so long sessions are told apart; what is older is summed without them
 
 STEPS: schema.Steps = (
     (
@@ -34,15 +38,39 @@ STEPS: schema.Steps = (
           tool_use integer not null, primary key (day, model)
         ) without rowid""",
     ),
+    (
+        "alter table usage rename to usage_1",
+        """create table usage (
+          day text not null, model text not null, agent text not null, session text not null, -- empty: not known
+          turns integer not null, failed integer not null,
+          prompt integer not null, cached integer not null, candidates integer not null, thoughts integer not null,
+          tool_use integer not null,
+          from_ls integer not null, estimated integer not null, -- tokens whose figures are not Google's own
+          usd real, -- of what has a price; null: nothing has
+          unpriced integer not null, -- answers of which something has none
+          primary key (day, model, agent, session)
+        ) without rowid""",
+        """insert into usage select day, model, '', '', turns, failed, prompt, cached, candidates, thoughts, tool_use,
+          0, 0, null, turns from usage_1""",
+        "drop table usage_1",
+    ),
+)
+_BEFORE = (  # what the first version has of these columns
+    "day, model, '', '', turns, failed, prompt, cached, candidates, thoughts, tool_use, 0, 0, null, turns"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model's day (UTC). ``prompt`` includes ``cached``; ``candidates`` excludes ``thoughts``."""
+    """One model's day (UTC), of one agent and session where those are known. ``prompt`` includes ``cached``;
+    ``candidates`` excludes ``thoughts``. ``from_ls``, ``estimated``: the tokens of all these whose figures are the
+    language server's, or nobody's. ``usd``: US dollars of what has a price, None: nothing has; ``unpriced``: how many
+    answers it does not, or not wholly, include."""
 
     day: str
     model: str
+    agent: str = ""
+    session: str = ""
     turns: int = 0
     failed: int = 0
     prompt: int = 0
@@ -50,49 +78,105 @@ class Row:
     candidates: int = 0
     thoughts: int = 0
     tool_use: int = 0
+    from_ls: int = 0
+    estimated: int = 0
+    usd: float | None = None
+    unpriced: int = 0
 
     @property
     def total(self) -> int:
         return self.prompt + self.candidates + self.thoughts + self.tool_use
 
     def __add__(self, other: Row) -> Row:
-        counts = (getattr(self, name) + getattr(other, name) for name in COUNTS)
-        return Row(self.day, self.model, *counts)
+        counts = {name: getattr(self, name) + getattr(other, name) for name in COUNTS}
+        known = [usd for usd in (self.usd, other.usd) if usd is not None]
+        return replace(self, **counts, usd=sum(known) if known else None)
 
 
-COUNTS = tuple(field.name for field in fields(Row))[2:]
-_COLUMNS = ", ".join(("day", "model", *COUNTS))
-_ADD = (  # the names above only
-    f"insert into usage ({_COLUMNS}) values ({', '.join('?' for _ in fields(Row))}) on conflict (day, model) "  # noqa: S608
-    f"do update set {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)}"
+KEYS = ("day", "model", "agent", "session")
+_ALL = tuple(field.name for field in fields(Row))
+COUNTS = tuple(name for name in _ALL if name not in (*KEYS, "usd"))
+_COLUMNS = ", ".join(_ALL)
+_SUMS = ", ".join(f"sum({name})" for name in _ALL[len(KEYS) :])
+_ON_CONFLICT = (  # the names above only
+    f"on conflict ({', '.join(KEYS)}) do update set "
+    f"{', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)}, "
+    "usd = coalesce(usd + excluded.usd, usd, excluded.usd)"
 )
+_ADD = f"insert into usage ({_COLUMNS}) values ({', '.join('?' for _ in _ALL)}) {_ON_CONFLICT}"  # noqa: S608
+_FORGET = (  # the sessions of former days
+    f"insert into usage ({_COLUMNS}) select day, model, agent, '', {_SUMS} from usage "  # noqa: S608
+    f"where session != '' and day < ? group by day, model, agent {_ON_CONFLICT}",
+    "delete from usage where session != '' and day < ?",
+)
+
+
+class Priced(Protocol):
+    """``usd``: US dollars, None: not known; ``partial``: something is not in it."""
+
+    @property
+    def usd(self) -> float | None: ...
+    @property
+    def partial(self) -> bool: ...
+
+
+class _Unknown(NamedTuple):
+    usd: float | None = None
+    partial: bool = True
 
 
 def day_of(wall_s: float) -> str:
     return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d")
 
 
-def row_of(channel: CascadeChannel, wall_s: float) -> Row:
-    """The row of a closed turn."""
-    usage = channel.state.usage
-    model = redact.text(channel.turn.target.name)[:MAX_NAME]
-    return Row(
-        day_of(wall_s), model or "unknown", 1, isinstance(channel.terminal, Failed),
-        *(max(0, count) for count in (usage.prompt, usage.cached, usage.candidates, usage.thoughts, usage.tool_use)),
-    )  # fmt: skip
+def rows_of(
+    channel: CascadeChannel,
+    wall_s: float,
+    session: str = "",
+    price: Callable[[Billed], Priced] = lambda _: _Unknown(),
+) -> list[Row]:
+    """The rows of a closed turn: one for each model that Google was asked for. The turn counts as that of the last."""
+    turn, made = channel.turn, channel.state
+    day, agent = day_of(wall_s), _name(turn.client)
+
+    def row(model: str, **figures: float | None) -> Row:
+        return replace(Row(day, _name(model) or "unknown", agent, session), **figures)
+
+    rows = [row(made.served_by or turn.target.name, turns=1, failed=int(isinstance(channel.terminal, Failed)))]
+    for attempt in billing.attempts(channel):
+        usage, found = attempt.usage, price(attempt)
+        counts = {name: max(0, getattr(usage, name)) for name in _OF_USAGE}
+        total = sum(counts[name] for name in _OF_USAGE if name != "cached")
+        rows.append(row(
+            attempt.model, **counts, usd=found.usd, unpriced=int(found.partial),
+            from_ls=total if usage.source == "ls" else 0, estimated=total if usage.source == "estimate" else 0,
+        ))  # fmt: skip
+    return summed(rows)
 
 
-def summed(rows: Iterable[Row]) -> list[Row]:
-    """One row per day and model, newest day first."""
-    sums: dict[tuple[str, str], Row] = {}
+_OF_USAGE = ("prompt", "cached", "candidates", "thoughts", "tool_use")
+
+
+def _name(name: str) -> str:
+    return redact.text(name)[:MAX_NAME]
+
+
+def summed(rows: Iterable[Row], by: Collection[str] = KEYS) -> list[Row]:
+    """One row for each combination of what it goes ``by``, newest day first; the other names of a row are empty."""
+    blank = {name: "" for name in KEYS if name not in by}
+    sums: dict[tuple[str, ...], Row] = {}
     for row in rows:
-        key = row.day, row.model
-        sums[key] = sums[key] + row if key in sums else row
-    return sorted(sums.values(), key=lambda row: (-int(row.day.replace("-", "")), row.model))
+        key = tuple(getattr(row, name) for name in KEYS if name in by)
+        sums[key] = sums[key] + row if key in sums else replace(row, **blank)
+    found = sorted(sums.values(), key=lambda row: (row.model, row.agent, row.session))
+    return sorted(found, key=lambda row: row.day, reverse=True)
 
 
-def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
-    """The sums since day ``since`` of models whose name contains ``model``; none without a file.
+def read(
+    file: Path, *, since: str = "", model: str = "", agent: str = "", session: str = "", by: Collection[str] = KEYS
+) -> list[Row]:
+    """The sums since day ``since`` of models and agents whose names contain these texts, of sessions that begin so;
+    none without a file.
 
     Raises OSError when the file cannot be read.
     """
@@ -100,12 +184,13 @@ def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
         return []
     try:
         with _opened(file, write=False) as connection:
-            schema.check(connection, STEPS)
-            found = connection.execute(
-                f"select {_COLUMNS} from usage where day >= ? and instr(model, ?)",  # noqa: S608
-                (since, model),
+            columns = _COLUMNS if schema.check(connection, STEPS) > 1 else _BEFORE
+            found = connection.execute(f"select {columns} from usage where day >= ?", (since,))  # noqa: S608
+            rows = (Row(*values) for values in found)
+            return summed(
+                (row for row in rows if model in row.model and agent in row.agent and row.session.startswith(session)),
+                by,
             )
-            return summed(Row(*values) for values in found)
     except sqlite3.Error as error:
         raise OSError(f"{file} cannot be read: {schema.why(error)}") from error
 
@@ -115,20 +200,31 @@ def first_day(wall_s: float, days: int) -> str:
     return day_of((datetime.fromtimestamp(wall_s, UTC) - timedelta(days=days - 1)).timestamp())
 
 
+class _Ended(NamedTuple):
+    channel: CascadeChannel
+    wall_s: float
+
+
 class UsageLog:
-    """Adds every turn of a store to ``file``. What cannot be written is tried again with the next turn."""
+    """Adds every turn of a store to ``file``. What cannot be written is tried again with the next turn. ``session``:
+    which one a turn belongs to, ``price``: of one answer; both are asked in the thread."""
 
     def __init__(
         self,
         file: Path,
         *,
+        session: Callable[[CascadeChannel], str] = lambda _: "",
+        price: Callable[[Billed], Priced] = lambda _: _Unknown(),
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.file = file
+        self._session = session
+        self._price = price
         self._wall = wall
-        self._pending: list[Row] = []  # the thread's own; one per day and model, so it stays small
-        self.worker: BackgroundWorker[Row] = BackgroundWorker(
+        self._pending: list[Row] = []  # the thread's own; few rows, since they are summed
+        self._forgotten = ""  # since which day sessions are told apart
+        self.worker: BackgroundWorker[_Ended] = BackgroundWorker(
             "usage", self._write, limit=QUEUED, pause=PAUSE_S, report=report
         )
 
@@ -145,18 +241,22 @@ class UsageLog:
                 self._write([])
 
     def _closed(self, channel: CascadeChannel) -> None:
-        self.worker.put(row_of(channel, self._wall()))
+        self.worker.put(_Ended(channel, self._wall()))
 
-    def _write(self, rows: list[Row]) -> None:
-        self._pending = summed([*self._pending, *rows])
+    def _write(self, batch: list[_Ended]) -> None:
+        made = (rows_of(*ended, self._session(ended.channel), self._price) for ended in batch)
+        self._pending = summed([*self._pending, *(row for rows in made for row in rows)])
+        begins = first_day(self._wall(), SESSION_DAYS)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _opened(self.file, write=True) as connection:
                 schema.upgrade(connection, STEPS)
                 connection.executemany(_ADD, [astuple(row) for row in self._pending])
+                for statement in _FORGET if begins != self._forgotten else ():
+                    connection.execute(statement, (begins,))
         except sqlite3.Error as error:
             raise OSError(f"{self.file} cannot be written: {schema.why(error)}") from error
-        self._pending = []
+        self._pending, self._forgotten = [], begins
 
 
 @contextmanager

@@ -30,6 +30,7 @@ class StoredTurn:
     ``family``: of the model that answered; signatures are bound to it.
     ``system``: texts of system and developer items, which carry over (instructions do not).
     ``tools``: declarations that came inside the input, which stay declared.
+    ``listings``: what it knows of the tools of MCP servers, which are not listed again.
     ``users``: the user's own messages, of the whole chain. ``summary``: the item that, with them, stands for a dialogue
     that has been compacted; ``contents`` are empty then.
     """
@@ -40,6 +41,7 @@ class StoredTurn:
     system: tuple[str, ...] = ()
     tools: tuple[Json, ...] = ()
     users: tuple[Json, ...] = ()
+    listings: tuple[Json, ...] = ()
     summary: Json | None = None
 
 

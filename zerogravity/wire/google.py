@@ -300,7 +300,19 @@ def _usage(counts: Json) -> Usage:
     thoughts, tool_use = _count(given("thoughtsTokenCount")), _count(given("toolUsePromptTokenCount"))
     cached = min(_count(given("cachedContentTokenCount")), prompt)
     total = _count(given("totalTokenCount")) or prompt + candidates + thoughts + tool_use
-    return Usage(prompt, cached, candidates, thoughts, tool_use, total)
+    images = _of("IMAGE", given("candidatesTokensDetails"))
+    audio = _of("AUDIO", given("promptTokensDetails"))
+    return Usage(
+        prompt, cached, candidates, thoughts, tool_use, total, images=min(images, candidates), audio=min(audio, prompt)
+    )
+
+
+def _of(modality: str, details: object) -> int:
+    """The tokens of one kind: pictures and sound have prices of their own."""
+    if details is None:
+        return 0
+    words = (modality, enums.ENUMS["modality"].index(modality))
+    return sum(_count(one.get("tokenCount")) for one in narrow.objects(details) if one.get("modality") in words)
 
 
 def _count(value: object) -> int:

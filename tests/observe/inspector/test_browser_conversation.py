@@ -81,6 +81,12 @@ async def show(page: Any, channel: Any, pane: str = "Conversation") -> Any:
     return browser
 
 
+async def older(browser: Any) -> None:
+    """Open what is folded, once the page knows of it."""
+    await browser.until("return $('.earlier') && !$('.earlier').hidden")
+    await browser.run("$('.earlier').click()")
+
+
 # -- what is in sight ----------------------------------------------------------------------------------------------
 
 
@@ -185,7 +191,7 @@ async def test_json_code_and_patches_are_coloured(page):
         user(result("apply_patch", {"output": "done"}), result("read", {"a": [1, None]})),
     ))  # fmt: skip
     browser = await show(page, channel)
-    await browser.run("$('.earlier').click()")
+    await older(browser)
     await words(browser, ".old .code .k", "def")
     texts = "return $$(arguments[0]).map((node) => node.innerText.trim())"
     assert await browser.run(texts, ".code .d") == ["-old"]
@@ -208,7 +214,7 @@ async def test_pictures_are_shown(page):
     scene.say(channel, {"text": ""}, InlineData("image/png", picture()))
     scene.end(channel)
     browser = await show(page, channel)
-    await browser.run("$('.earlier').click()")
+    await older(browser)
     await browser.until("return $$('figure img').length === 3 && $$('figure img').every((n) => n.naturalWidth === 2)")
     assert await browser.count(".item.call .result img") == 1
     assert await browser.run("return $('figure img').alt") == f"image/png · {len(base64.b64decode(picture()))} B"
@@ -252,7 +258,7 @@ async def test_hostile_text_is_text_in_every_block(page):
     scene.fail(channel, HOSTILE)
     browser = await show(page, channel)
     await browser.click(".toggle")
-    await browser.run("$('.earlier').click()")
+    await older(browser)
     await words(browser, ".old .marked h3", "onerror=")
     await words(browser, ".result", "onerror=")
     tags = set(await browser.run("return [...new Set($$('.pane *').map((node) => node.localName))]"))
@@ -273,7 +279,7 @@ async def test_blocks_are_no_wider_than_the_window(page, width, height):
     await page[1].resize(width, height)
     browser = await show(page, channel)
     await words(browser, ".result", "zzz")
-    await browser.run("$('.earlier').click()")
+    await older(browser)
     await words(browser, ".old", "xxx")
     await browser.click(".toggle")
     await words(browser, ".marked table", "www")

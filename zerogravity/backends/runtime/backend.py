@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
 import uuid
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Rou
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, Limit, configuration
 from zerogravity.backends.runtime.errors import gone, refused
+from zerogravity.backends.runtime.forgetting import Forgetting
 from zerogravity.backends.runtime.keeper import MAX_RSS, MAX_TURNS, Keeper
 from zerogravity.backends.runtime.listing import Listing
 from zerogravity.backends.runtime.process import RuntimeProcess
@@ -77,6 +77,7 @@ class Runtime:
         self._route = route
         self._callbacks = BackendListener()
         self._open: dict[str, _Open] = {}
+        self._forgetting = Forgetting()
         self._session: aiohttp.ClientSession | None = None
         self._keeper = Keeper(
             lambda: RuntimeProcess(settings, route),
@@ -123,6 +124,7 @@ class Runtime:
                 await self._keeper.stop()
             finally:
                 self._open.clear()  # what was not closed in peace is closed with the session
+                await self._forgetting.stop()  # the folder of each process is gone
                 await self._listing.close()
                 session, self._session = self._session, None
                 if session is not None:
@@ -203,7 +205,7 @@ class Runtime:
             await opened.conversation.close()
         finally:
             try:
-                await asyncio.to_thread(shutil.rmtree, opened.kept, ignore_errors=True)
+                await self._forgetting.forget(opened.kept)
             finally:
                 self._keeper.release(opened.process)
 

@@ -72,7 +72,7 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
         "timings": _timings(blocked=blocked, wait=max(0.0, first - blocked), receive=total - first),
         "comment": f"turn {trace.id}{': ' if info.get('note') else ''}{info.get('note', '')}",
         "_turn": trace.id,
-        **{f"_{name}": info[name] for name in ("price", "note", "star") if info.get(name)},
+        **{f"_{name}": info[name] for name in ("price", "price_partial", "note", "star") if info.get(name)},
         "_code": info.get("code"),
         "_digest": digest.digest(digest.normalised(trace.channel.turn)),
         "_frames": [

@@ -1,5 +1,6 @@
 """Traces → one HTML file that stands alone: the inspector's page, with the answers of its endpoints inlined: rows for
-the list, and a block for each turn, which the page reads when the turn is opened. Pure.
+the list, a block for each turn, which the page reads when the turn is opened, and one with all that can be found in the
+turns, which it reads at the first search. Pure.
 """
 
 from __future__ import annotations
@@ -7,27 +8,33 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from zerogravity.observe import client_curl, session_summary
+from zerogravity.observe import client_curl, session_summary, turn_texts
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.summary import row
+from zerogravity.observe.summary import row, stored_row
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import number
 
-TOLD = ("session", "previous", "branch", "fresh", "price", "note", "star")  # of a row, only the trace knows
+# of a row, only the trace knows
+TOLD = ("session", "previous", "branch", "fresh", "price", "price_partial", "note", "star")
 BLOB = 256 << 10  # characters of base64 that are kept whole: a picture's
 KEPT = 64  # of a longer one, so that its kind can be seen
 _BLOB = re.compile(rb"[A-Za-z0-9+/_\-]{%d,}={0,2}" % BLOB)
 
 
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
+    traces = list(traces)
+    here = {trace.id for trace in traces}
     rows: list[Mapping[str, object]] = []
     blocks: list[tuple[str, bytes]] = []
+    texts: dict[str, Mapping[str, str]] = {}
     for trace in traces:
+        texts[trace.id] = turn_texts.of(trace, whole=trace.info.get("previous") not in here)
         rows.append(_row(trace))
         blocks.append((trace.id, _without_blobs(jsonio.dumps(_turn(trace, rows[-1], surfaces)))))
-    return assets.alone(jsonio.dumps({"turns": rows, "sessions": _sessions(rows)}), blocks)
+    data = {"turns": rows, "sessions": _sessions(rows)}
+    return assets.alone(jsonio.dumps(data), blocks, _without_blobs(jsonio.dumps(texts)))
 
 
 def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
@@ -43,7 +50,8 @@ def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
 def _row(trace: TurnSource) -> dict[str, object]:
     channel, info = trace.channel, trace.info
     last = max(*channel.marks.values(), *(record.t_ns for record in trace.records[-1:]), 0)
-    told = {name: info[name] for name in TOLD if name in info}
+    stored = stored_row(info)
+    told = {name: stored[name] for name in TOLD}
     # Recorded times count from each turn's arrival; the list is in the order of the turns.
     return {**row(channel, last), **told, "received_ms": (number(info.get("created")) or 0) * 1000}
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from zerogravity import __version__
+from zerogravity.observe import summary
+from zerogravity.observe.prices import Price
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.spans import SCHEMA, Span, spans
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import items, text
 
-TOLD = ("client", "session", "previous", "price", "note", "star")  # for which the conventions have no name
+TOLD = ("client", "session", "previous", "note", "star")  # for which the conventions have no name
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
 
@@ -31,8 +33,8 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces, *, content: bool = F
 
 def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, object]]:
     created = round(trace.channel.turn.created * 1000) * 1_000_000  # a double holds no ns of today
-    session = text(trace.info.get("session"))
-    turn, *calls = spans(trace.channel, trace.records, surfaces, content=content, session=session)
+    session, price = text(trace.info.get("session")), Price.of_json(summary.stored_row(trace.info))
+    turn, *calls = spans(trace.channel, trace.records, surfaces, content=content, session=session, price=price)
     no_attributes: list[object] = []
     events = [
         {"timeUnixNano": str(created + at), "name": phase, "attributes": no_attributes} for phase, at in turn.events

@@ -170,6 +170,7 @@ def parse(body: Json, context: Context) -> Turn:
         details=details(body, stream=stream, legacy=tools.legacy),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        servers=tuple(tools.servers),
         owner=context.owner,
         created=context.created,
         notes=(*notes, *history.notes, *more, *formed, *suited, *_unserved(body)),

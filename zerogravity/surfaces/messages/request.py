@@ -138,6 +138,7 @@ def parse(body: Json, context: Context) -> Turn:
             search=_search(members),
         ),
         tool_names=names.to_client,
+        servers=tuple(tools.servers),
         owner=context.owner,
         created=context.created,
         stops=STOPS.read(body),

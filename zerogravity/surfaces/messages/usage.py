@@ -23,13 +23,12 @@ def first_usage(turn: Turn) -> Json:
 def last_usage(turn: Turn, usage: Usage, searches: int) -> Json:
     """That of ``message_delta``, cumulative. Input that Google has not counted stays estimated: clients compact their
     history by it."""
-    counted = usage.prompt + usage.tool_use
-    sent = max(counted - usage.cached, 0) if counted else turn.details_as(MessagesDetails).input_tokens
+    sent = max(usage.sent - usage.cached, 0) if usage.sent else turn.details_as(MessagesDetails).input_tokens
     return {
         "input_tokens": sent,
         "cache_creation_input_tokens": 0,
         "cache_read_input_tokens": usage.cached,
-        "output_tokens": usage.candidates + usage.thoughts,
+        "output_tokens": usage.made,
         "output_tokens_details": {"thinking_tokens": usage.thoughts},
         "server_tool_use": {"web_search_requests": searches, "web_fetch_requests": 0} if searches else None,
     }

@@ -51,7 +51,7 @@ def data_uri(media: Media) -> str:
 
 def responses_usage(usage: Usage) -> dict[str, object]:
     """The ``usage`` object of the Responses API."""
-    sent, received = usage.prompt + usage.tool_use, usage.candidates + usage.thoughts
+    sent, received = usage.sent, usage.made
     return {
         "input_tokens": sent,
         "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": 0},
@@ -63,7 +63,7 @@ def responses_usage(usage: Usage) -> dict[str, object]:
 
 def chat_usage(usage: Usage) -> dict[str, object]:
     """The ``usage`` object of Chat Completions."""
-    sent, received = usage.prompt + usage.tool_use, usage.candidates + usage.thoughts
+    sent, received = usage.sent, usage.made
     return {
         "prompt_tokens": sent,
         "completion_tokens": received,

@@ -46,12 +46,14 @@ NUMBERS = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs", "max_output_tokens",
     "max_tool_calls",
 )  # fmt: skip
+CALL_ERRORS = ("mcp_protocol_error", "mcp_tool_execution_error", "http_error")
 PATCHES = ("create_file", "update_file", "delete_file")
 TEXTS = ("previous_response_id", "user", "service_tier", "safety_identifier", "prompt_cache_key")
 PREFIXES = {
     "message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_",
     "web_search_call": "ws_", "image_generation_call": "ig_", "local_shell_call": "lsh_", "tool_search_call": "tsc_",
-    "shell_call": "sh_", "apply_patch_call": "apc_", "compaction": "cmp_",
+    "shell_call": "sh_", "apply_patch_call": "apc_", "compaction": "cmp_", "mcp_list_tools": "mcpl_",
+    "mcp_call": "mcp_", "mcp_approval_request": "mcpr_",
 }  # fmt: skip
 
 
@@ -157,6 +159,9 @@ def check_item(item: Json, place: str) -> None:
             bool(expect_string(item.get("encrypted_content"), f"{place}.encrypted_content")), place, "holds no summary"
         )
         return
+    if kind in ("mcp_list_tools", "mcp_approval_request", "mcp_call"):
+        _of_server(item, kind, place)
+        return
     words = ("completed", "incomplete") if kind == "message" else ("completed",)
     need(item.get("status") in words, f"{place}.status", f"must be {' or '.join(words)}")
     if kind == "message":
@@ -173,6 +178,40 @@ def check_item(item: Json, place: str) -> None:
         expect_string(item.get("result"), f"{place}.result")
     else:
         _call(item, kind, place)
+
+
+def _of_server(item: Json, kind: str, place: str) -> None:
+    """What belongs to the tools of an MCP server."""
+    need(bool(expect_string(item.get("server_label"), f"{place}.server_label")), f"{place}.server_label", "is empty")
+    if kind == "mcp_list_tools":
+        need(bool(expect_string(item.get("error", "x"), f"{place}.error")), f"{place}.error", "is empty")
+        for index, tool in enumerate(expect_objects(item.get("tools"), f"{place}.tools")):
+            expect_string(tool.get("name"), f"{place}.tools[{index}].name")
+            expect_object(tool.get("input_schema"), f"{place}.tools[{index}].input_schema")
+        return
+    need("call_id" not in item, f"{place}.call_id", "is none that a client can answer")
+    need(bool(expect_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
+    json_object(expect_string(item.get("arguments"), f"{place}.arguments"), f"{place}.arguments")
+    if kind == "mcp_approval_request":
+        return
+    status, error, output = item.get("status"), item.get("error"), item.get("output")
+    one_of(status, ("completed", "failed", "incomplete"), f"{place}.status")
+    need(isinstance(output, str) is (status == "completed"), f"{place}.output", f"does not fit {status}")
+    need((error is not None) is (status == "failed"), f"{place}.error", f"does not fit {status}")
+    if error is not None:
+        _call_error(expect_object(error, f"{place}.error"), f"{place}.error")
+    asked = item.get("approval_request_id")
+    need(asked is None or isinstance(asked, str), f"{place}.approval_request_id", "must be a string or null")
+
+
+def _call_error(error: Json, place: str) -> None:
+    kind = error.get("type")
+    one_of(kind, CALL_ERRORS, f"{place}.type")
+    if kind == "mcp_tool_execution_error":
+        need("content" in error, place, "has no content")
+        return
+    need(isinstance(error.get("code"), int), f"{place}.code", "must be a number")
+    expect_string(error.get("message"), f"{place}.message")
 
 
 def _call(item: Json, kind: str, place: str) -> None:

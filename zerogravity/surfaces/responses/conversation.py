@@ -25,10 +25,11 @@ from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import Carried
 from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.cross_family import for_target
-from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
-from zerogravity.surfaces.responses.stored import stored_at_end
+from zerogravity.surfaces.responses.server_calls import CALL, LIST, call_id
+from zerogravity.surfaces.responses.server_input import RESPONSE, answer_members
+from zerogravity.surfaces.responses.stored import dialogue_of, stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -214,7 +215,10 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
     for entry in entries:
         if entry.kind not in TYPES:
             raise fields.invalid_value(f"{entry.path}.type", entry.kind, TYPES)
-        reader.read([entry])
+        if entry.kind == RESPONSE:  # to a request that may be there already
+            answer_members(entry.item, entry.path)
+        else:
+            reader.read([entry])
     made = kept(with_ids(entries, context.turn_id))
     check_new(made, (), "items")
     return tuple(made)
@@ -241,11 +245,18 @@ class _Nowhere(History):
     def user(self, parts: Sequence[Json]) -> None: ...
     def model_part(self, part: Json) -> None: ...
     def model_call(
-        self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
+        self,
+        call_id: str,
+        name: str,
+        args_json: str,
+        *,
+        carried: Carried | None = None,
+        param: str = "input",
+        joins: bool = False,
     ) -> None: ...
     def result(
-        self, call_id: str, output: str | Sequence[Json], *, error: bool = False, verbatim: bool = False,
-        param: str = "input",
+        self, call_id: str, output: str | Sequence[Json] | dict[str, Any], *, error: bool = False,
+        verbatim: bool = False, param: str = "input",
     ) -> None: ...  # fmt: skip
 
 
@@ -258,13 +269,11 @@ def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
         return ()
-    details = turn.details_as(ResponsesDetails)
     stored = stored_at_end(channel, secret)
     shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
-    before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
-    answer = list(stored.contents[len(before) :])
+    _, answer = dialogue_of(turn, state)
     made = [{"contents": answer, "family": stored.family, "shown_as": shown_as}] if answer and shown_as else []
-    return (*kept(details.input), *made, *(stored.items[item_id] for item_id in shown_as))
+    return (*kept(stored.input_items), *made, *(stored.items[item_id] for item_id in shown_as))
 
 
 # -- what the next turn reads --------------------------------------------------------------------------------------
@@ -286,13 +295,24 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
-            reader.remember_calls(by_id[item_id].item for item_id in item["shown_as"])
-            contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
-            history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
+            _answer(item, [by_id[item_id] for item_id in item["shown_as"]], reader, history, target)
         elif item["id"] not in answered:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)
     del reader.notes[noted:]  # they are for those who send the items
+    reader.servers.approvals[:] = [approval for approval in reader.servers.approvals if approval.approve]
+
+
+def _answer(item: Json, shown_as: Sequence[Entry], reader: Items, history: History, target: Target) -> None:
+    """An answer as it was; of its items, only what says something of MCP servers besides."""
+    for entry in shown_as:
+        approved = entry.kind == CALL and history.expects(call_id(CALL, entry.item["id"]))  # in a turn before
+        if entry.kind == LIST or approved:
+            reader.read([entry])
+    contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
+    history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
+    reader.remember_calls(entry.item for entry in shown_as)
+    reader.servers.begin((), [entry.item for entry in shown_as])
 
 
 def _identified(contents: Sequence[Json]) -> tuple[Json, ...]:

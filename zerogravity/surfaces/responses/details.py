@@ -21,6 +21,9 @@ class ResponsesDetails(Details):
     ``users``       the user's messages of the responses before.
     ``system``, ``tools``  what a continuing turn takes over (``StoredTurn``).
     ``dialogue``    the contents without what only Google's rules demand; None where they hold nothing of that kind.
+    ``listings``    what the dialogue knows of MCP servers' tools: {server_label, server_url, tools}, as MCP lists them.
+    ``known``       labels of the servers whose tools are not listed again.
+    ``approved``    ids of the calls that the client has approved → ids of the items that asked.
     """
 
     echo: Json = field(default_factory=lambda: NOTHING)
@@ -32,6 +35,9 @@ class ResponsesDetails(Details):
     system: tuple[str, ...] = ()
     tools: tuple[Json, ...] = ()
     dialogue: tuple[Json, ...] | None = None
+    listings: tuple[Json, ...] = ()
+    known: tuple[str, ...] = ()
+    approved: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     @property
     def one_call(self) -> bool:

@@ -1,8 +1,9 @@
 """Records → Responses events: ``event: TYPE`` and ``data: {"type": TYPE, "sequence_number": N, …}``, one per frame.
 
 In the background ``response.queued`` comes first, and ``response.in_progress`` with the first record. Text and thoughts
-are streamed in deltas; every other item is sent whole, once it is complete. There is no event for a cancelled response:
-it ends with ``response.failed``. No ``error`` event is sent: no client takes it for an end, and the SDKs raise at it.
+are streamed in deltas; every other item is sent whole, once it is complete. A call that the gateway runs begins at once
+and is done with its result, while other items come. There is no event for a cancelled response: it ends with
+``response.failed``. No ``error`` event is sent: no client takes it for an end, and the SDKs raise at it.
 
 Citations that arrive after the next item has begun are not shown: the item of their message is done, and the final
 object must equal what was streamed. Holding the message open until the end of the answer would delay the calls. The
@@ -20,6 +21,7 @@ from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Listed, 
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
+from zerogravity.surfaces.responses.server_calls import CALL, LIST, REQUEST, RUNS
 from zerogravity.wire import jsonio, sse
 
 # type of a part → (prefix of its events, its text member, further members of its delta and done events)
@@ -30,11 +32,13 @@ PARTS: dict[str, tuple[str, str, Json]] = {
 CALLS = {
     "function_call": ("response.function_call_arguments", "arguments"),
     "custom_tool_call": ("response.custom_tool_call_input", "input"),
+    CALL: ("response.mcp_call_arguments", "arguments"),
 }
 PHASES = {
     "web_search_call": ("in_progress", "searching", "completed"),
     "image_generation_call": ("in_progress", "generating", "completed"),
 }
+ENDS = ("completed", "failed")  # of a call that the gateway runs
 # type of an item → the members that are still empty when it is added
 EMPTY: dict[str, Json] = {
     "message": {"status": "in_progress", "content": []},
@@ -51,6 +55,9 @@ EMPTY: dict[str, Json] = {
     "apply_patch_call": {"status": "in_progress"},
     "tool_search_call": {"status": "in_progress"},
     "compaction": {"encrypted_content": ""},
+    LIST: {"tools": []},
+    CALL: {"arguments": ""},
+    REQUEST: {},
 }
 
 
@@ -67,6 +74,7 @@ class ResponsesEmitter:
         self._number = 0
         self._queued = turn.background
         self._place: Json = {}  # ids and indices of the open item and part
+        self._running: dict[str, Json] = {}  # the same of each call that the gateway runs, by the id of its item
         self._delta_head = self._delta_middle = self._delta_tail = b""
 
     def begin(self) -> list[bytes]:
@@ -107,7 +115,11 @@ class ResponsesEmitter:
             case Ended(terminal):
                 frames = self._whole(self._output.ended(self._assembler.state, terminal))
                 return [*frames, self._end(terminal)]
-            case Grew() | Listed() | Returned():  # the first is rendered by ``feed``
+            case Listed(listing):
+                return self._whole(self._output.listed(listing))
+            case Returned(call):
+                return self._whole(self._output.returned(call))
+            case Grew():  # rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> bytes:
@@ -133,21 +145,43 @@ class ResponsesEmitter:
         return [*frames, self._done(item)]
 
     def _whole(self, items: list[Json]) -> list[bytes]:
-        """All events of complete items."""
+        """All events of complete items, and those at either end of a call that the gateway runs."""
         frames: list[bytes] = []
         for item in items:
-            kind: str = item["type"]
-            frames.append(self._added({**response.unsealed(item), **EMPTY[kind]}))
-            if kind == "message":
-                frames += self._whole_part(item["content"][0])
-            elif kind in CALLS:
-                frames += self._call(item)
-            elif kind == "shell_call":
-                frames += self._commands(item["action"]["commands"])
-            for phase in PHASES.get(kind, ()):
-                frames.append(self._frame(f"response.{kind}.{phase}", **self._place))
-            frames.append(self._done(item))
+            if (place := self._running.pop(item["id"], None)) is not None:
+                frames += self._over(item, place)
+                continue
+            frames.append(self._added({**response.unsealed(item), **EMPTY[item["type"]]}))
+            frames += self._inside(item)
+            if item.get("status") == RUNS:
+                self._running[item["id"]] = self._place
+            else:
+                frames.append(self._done(item))
         return frames
+
+    def _inside(self, item: Json) -> list[bytes]:
+        """What stands between the beginning and the end of a complete item."""
+        kind: str = item["type"]
+        match kind:
+            case "message":
+                return self._whole_part(item["content"][0])
+            case "shell_call":
+                return self._commands(item["action"]["commands"])
+            case "mcp_call":
+                return [self._frame(f"response.{CALL}.{RUNS}", **self._place), *self._call(item)]
+            case "mcp_list_tools":
+                end = "failed" if "error" in item else "completed"
+                return [self._frame(f"response.{LIST}.{phase}", **self._place) for phase in (RUNS, end)]
+            case _ if kind in CALLS:
+                return self._call(item)
+            case _:
+                return [self._frame(f"response.{kind}.{phase}", **self._place) for phase in PHASES.get(kind, ())]
+
+    def _over(self, item: Json, place: Json) -> list[bytes]:
+        """The end of a call that the gateway has run; without one of its own where the turn has ended before."""
+        status: str = item["status"]
+        frames = [self._frame(f"response.{CALL}.{status}", **place)] if status in ENDS else []
+        return [*frames, self._frame("response.output_item.done", output_index=place["output_index"], item=item)]
 
     def _added(self, item: Json) -> bytes:
         index = self._place.get("output_index", -1) + 1

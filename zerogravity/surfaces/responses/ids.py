@@ -10,7 +10,8 @@ PREFIXES = {
     "local_shell_call": "lsh", "local_shell_call_output": "lsho", "shell_call": "sh", "shell_call_output": "sho",
     "apply_patch_call": "apc", "apply_patch_call_output": "apco", "tool_search_call": "tsc",
     "tool_search_output": "tso", "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
-    "compaction_trigger": "cmpt",
+    "compaction_trigger": "cmpt", "mcp_list_tools": "mcpl", "mcp_call": "mcp", "mcp_approval_request": "mcpr",
+    "mcp_approval_response": "mcpa",
 }  # fmt: skip
 
 

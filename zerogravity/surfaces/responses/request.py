@@ -62,6 +62,7 @@ from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
+from zerogravity.surfaces.responses.server_input import with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -100,7 +101,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("parallel_tool_calls", BOOLEAN, "false: only the first call of an answer is handed on", shown=True),
     replace(TEMPERATURE, shown=1.0), replace(TOP_P, shown=1.0),
     Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig", shown="auto"),
-    Parameter("tools", ARRAY, "functionDeclarations, googleSearch", shown=()),
+    Parameter("tools", ARRAY, "functionDeclarations, googleSearch; MCP servers, whose tools are run here", shown=()),
     Parameter("previous_response_id", STRING, "contents: the dialogue that the input continues", shown=None),
     Parameter("truncation", choice("auto", "disabled"), shown="disabled"),
     Parameter("text", OBJECT, "format: responseMimeType and a schema", shown=None),
@@ -109,7 +110,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("reasoning", OBJECT, "thinkingConfig", shown=None),
     Parameter("user", STRING, shown=None),
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
-    Parameter("max_tool_calls", integer(1), shown=None),
+    Parameter("max_tool_calls", integer(1), "how many calls of MCP tools are run at most", shown=None),
     Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
     Parameter("background", BOOLEAN, "the answer is made without a waiting client; requires store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
@@ -165,21 +166,15 @@ def parse(body: Json, context: Context) -> Turn:
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    _before(body, previous or held, target, history, reader)
+    _before(body, previous or held, entries, target, history, reader)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     made_up = contents is not history.dialogue
-    generate: dict[str, Any] = {"contents": contents, **members}
-    if system is not None:
-        generate["systemInstruction"] = system
-    config, lost = generation_config(body, target, pictures=tools.pictures)
-    if config:
-        generate["generationConfig"] = config
-    given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
-    form = wanted_form(given_form, target.family, path="text.format", flat=True)
-    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
-    if compacts:
-        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
+    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    servers = () if compacts else with_listings(tools.servers, listings)
+    approvals = tuple(reader.servers.approvals)
+    told = {"contents": contents, **members, **({} if system is None else {"systemInstruction": system})}
+    generate, formed = _generate(body, told, target, pictures=tools.pictures, compacts=compacts)
     request, suited = for_model(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     return Turn(
@@ -202,13 +197,19 @@ def parse(body: Json, context: Context) -> Turn:
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
+            listings=listings,
+            known=tuple(server.label for server in servers if server.listed is not None),
+            approved={each.call_id: each.request_id for each in approvals if each.approve},
         ),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        servers=servers,
+        approvals=approvals,
+        max_calls=fields.integer(body, "max_tool_calls"),
         conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *formed, *suited, *_unserved(body)),
     )
 
 
@@ -263,11 +264,20 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(body: Json, previous: StoredTurn | Sequence[Json], target: Target, history: History, reader: Items) -> None:
+def _before(
+    body: Json,
+    previous: StoredTurn | Sequence[Json],
+    entries: Sequence[Entry],
+    target: Target,
+    history: History,
+    reader: Items,
+) -> None:
     """Read what comes before the input: instructions, and the dialogue that it continues."""
+    given = [entry.item for entry in entries]
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
     if not isinstance(previous, StoredTurn):
+        reader.servers.begin([*previous, *given], ())
         conversation.read(previous, reader, history, target)
         return
     for text in previous.system:
@@ -276,6 +286,22 @@ def _before(body: Json, previous: StoredTurn | Sequence[Json], target: Target, h
     reader.remember_calls(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
+    reader.servers.begin(given, previous.items.values())
+
+
+def _generate(
+    body: Json, generate: dict[str, Any], target: Target, *, pictures: bool, compacts: bool
+) -> tuple[Json, list[str]]:
+    """The request with how it is to be answered; notes."""
+    config, lost = generation_config(body, target, pictures=pictures)
+    if config:
+        generate["generationConfig"] = config
+    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
+    form = wanted_form(given, target.family, path="text.format", flat=True)
+    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
+    if compacts:
+        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
+    return generate, [*lost, *formed]
 
 
 # -- generationConfig ----------------------------------------------------------------------------------------

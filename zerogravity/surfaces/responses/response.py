@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from zerogravity import ids
-from zerogravity.core.events import Failed, Finished, Terminal
+from zerogravity.core.events import Failed, Finished, Terminal, ToolsListed
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
@@ -31,6 +31,8 @@ from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_membe
 from zerogravity.surfaces.responses.compaction import outcome, summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES, response_id
+from zerogravity.surfaces.responses.server_calls import call_item as server_call_item
+from zerogravity.surfaces.responses.server_calls import list_item, request_item
 
 Json = dict[str, Any]
 
@@ -51,6 +53,8 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
     output = Output(turn, secret)
     streamed = turn.stream or turn.background
     last = next((item for item in reversed(state.items) if isinstance(item, Message)), None)
+    for listing in state.listings:
+        output.listed(listing)
     for item in state.items:
         output.opened(item)
         if isinstance(item, Message) and not streamed:
@@ -58,6 +62,9 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
             if item is last:
                 output.add_search(state.grounding)
         output.closed(item)
+    for call in state.function_calls:
+        if call.returned is not None:
+            output.returned(call)
     output.ended(state, state.terminal)
     return finished(turn, state, state.terminal, output.items)
 
@@ -124,7 +131,8 @@ def _completed_at(turn: Turn, state: TurnState) -> int:
 
 
 class Output:
-    """Builds the output items as the items of the turn open and close; each method returns those that it completed.
+    """Builds the output items as the items of the turn open and close; each method returns those that it completed,
+    and the calls that the gateway begins to run: they are in progress until they are returned once more.
 
     ``items``: all so far, by ``output_index``. ``thinks``: thoughts are shown as text. ``compacts``: the answer is a
     summary, which is shown at its end.
@@ -140,7 +148,10 @@ class Output:
         self._encrypted = "reasoning.encrypted_content" in details.include
         self._with_sources = "web_search_call.action.sources" in details.include
         self._one_call = details.one_call
+        self._known = details.known
+        self._approved = details.approved
         self._called = False
+        self._running: dict[str, tuple[int, Call]] = {}  # call id → index of its item, and the call that is run here
         self._carried: set[str] = set()  # ids of calls whose signature is in a reasoning item
         self._searches: list[list[str]] = []
         self._held: Media | None = None  # until something else begins: its signature comes after it
@@ -160,11 +171,11 @@ class Output:
         begin = len(self.items)
         self._add_held()
         match item:
-            case Call() if not (self._one_call and self._called):
-                self._called = True
+            case Call(server=server) if server or not (self._one_call and self._called):
+                self._called |= not server
                 if self._encrypted and item.signature and not item.late and item.call_id not in self._carried:
                     self._reasoning(None, item)
-                self._add(call_item(self._turn, item))
+                self._add(self._server_call(item) if server else call_item(self._turn, item))
             case Media():
                 self._held = item
             case _:
@@ -190,18 +201,42 @@ class Output:
                 pass
         return self.items[begin:]
 
+    def listed(self, listing: ToolsListed) -> list[Json]:
+        """The tools of a server, unless the dialogue has them already."""
+        begin = len(self.items)
+        if not self.compacts and listing.server not in self._known:
+            self._add(list_item(listing))
+        return self.items[begin:]
+
+    def returned(self, call: Call) -> list[Json]:
+        """A call that the gateway has run."""
+        return [self._over(call)] if call.call_id in self._running else []
+
+    def _server_call(self, call: Call) -> Json:
+        request_id = self._approved.get(call.call_id)
+        if call.asks and request_id is None:
+            return request_item(call)
+        self._running[call.call_id] = len(self.items), call
+        return server_call_item(call, request_id)
+
+    def _over(self, call: Call, status: str = "") -> Json:
+        index, _ = self._running.pop(call.call_id)
+        item = self.items[index] = server_call_item(call, self._approved.get(call.call_id), status)
+        return item
+
     def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
-        """The last items: a search that belongs to no message, a refusal, or the summary."""
+        """The last items: calls without a result, a search that belongs to no message, a refusal, or the summary."""
         if self.compacts:
             if isinstance(outcome(self._turn, state, terminal), Finished):
                 self._add(summary(state, self._secret))
             return self.items
+        unfinished = [self._over(call, "incomplete") for _, call in tuple(self._running.values())]
         begin = len(self.items)
         self._add_held()
         self.add_search(state.grounding)
         if why := refusal(state, terminal):
             self._add(message_item([{"type": "refusal", "refusal": why}], "completed"))
-        return self.items[begin:]
+        return [*unfinished, *self.items[begin:]]
 
     def _add(self, item: Json) -> None:
         self.items.append({"id": self.next_id(item["type"]), **item})

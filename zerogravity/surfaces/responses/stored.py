@@ -7,24 +7,26 @@ Facts: wire-openai 1, 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished, Usage
-from zerogravity.core.family import STAND_IN, rules
-from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
+from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.history import CONTINUE, arguments, parsed
+from zerogravity.surfaces.common.answer_contents import filled, with_answer
+from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
+from zerogravity.surfaces.responses.server_calls import call_id
+from zerogravity.surfaces.responses.server_input import listing
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
@@ -44,6 +46,7 @@ class StoredResponse:
     ``running``      stored at its start; the process is still working on it.
     ``cut_off``      the process stopped before its end.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
+    ``listings``     what the dialogue knows of MCP servers' tools.
     """
 
     id: str
@@ -60,6 +63,7 @@ class StoredResponse:
     running: bool = False
     cut_off: bool = False
     earlier: tuple[Json, ...] = ()
+    listings: tuple[Json, ...] = ()
 
     @property
     def items(self) -> dict[str, Json]:
@@ -82,7 +86,9 @@ class StoredResponse:
         messages = (*self.earlier, *users(self.input_items))
         output = narrow.objects(self.response.get("output"))
         summary = next((item for item in output if item["type"] == "compaction"), None)
-        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, messages, summary)
+        return StoredTurn(
+            self.contents, self.items, self.family, self.system, self.tools, messages, self.listings, summary
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the frames and the state, which are stored separately."""
@@ -98,7 +104,7 @@ class StoredResponse:
 
 
 _SEPARATE = ("frames", "running", "cut_off")
-_TUPLES = ("input_items", "contents", "earlier", "system", "tools")
+_TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
@@ -119,13 +125,40 @@ def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
         return stored
-    if turn.details_as(ResponsesDetails).compacts:
+    details = turn.details_as(ResponsesDetails)
+    if details.compacts:
         return replace(stored, contents=())
-    why = response.refusal(state, state.terminal)
-    if not (parts := [{"text": why}] if why else answer_parts(turn, state)):
+    before, answer = dialogue_of(turn, state)
+    if not answer:
         return stored
-    between = [CONTINUE] if stored.contents and stored.contents[-1]["role"] == "model" else []
-    return replace(stored, contents=(*stored.contents, *between, {"role": "model", "parts": parts}))
+    return replace(stored, contents=(*before, *answer), listings=(*details.listings, *_listings(turn, state)))
+
+
+def dialogue_of(turn: Turn, state: TurnState) -> tuple[list[Json], list[Json]]:
+    """The contents of a turn that is over: those that it has answered, and the answer's. No answer: a summary."""
+    assert state.terminal is not None, "the turn is not over"
+    details = turn.details_as(ResponsesDetails)
+    returned = {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
+    before = filled(_asked(turn), returned, turn.target.family)
+    if before and before[-1]["role"] == "model":
+        before.append(CONTINUE)
+    if details.compacts:
+        return before, []
+    contents = with_answer(
+        before, state, turn.target, one_call=details.one_call, known=details.approved,
+        refusal=response.refusal(state, state.terminal),
+    )  # fmt: skip
+    return before, contents[len(before) :]
+
+
+def _listings(turn: Turn, state: TurnState) -> list[Json]:
+    """What this turn has learnt of MCP servers' tools."""
+    servers = {server.label: server for server in turn.servers if server.listed is None}
+    return [
+        listing(servers[each.server], each.tools)
+        for each in state.listings
+        if each.server in servers and not each.error
+    ]
 
 
 def cut_off(stored: StoredResponse) -> StoredResponse:
@@ -143,15 +176,15 @@ def cut_off(stored: StoredResponse) -> StoredResponse:
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
     """What the request alone determines."""
     details = turn.details_as(ResponsesDetails)
-    contents: Iterable[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
     return StoredResponse(
         id=made["id"],
         owner=turn.owner,
         created=turn.created,
         response=made,
         input_items=details.input,
-        contents=tuple(contents),
+        contents=tuple(_asked(turn)),
         earlier=details.users,
+        listings=details.listings,
         family=turn.target.family,
         system=details.system,
         tools=details.tools,
@@ -159,40 +192,10 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
     )
 
 
-def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
-    """The answer in Google's form: signed thoughts, and the calls that the client saw with the parts of Google's own
-    tools around them. ``zgCallId`` is the client's id of a call, which ``History.extend`` removes."""
-    family = rules(turn.target.family)
-    one_call = turn.details_as(ResponsesDetails).one_call
-    parts: list[dict[str, Any]] = []
-    called = False
-    for item in state.items:
-        part: dict[str, Any]
-        signature = item.signature
-        match item:
-            case Reasoning():
-                if not signature:
-                    continue
-                part = {"text": item.text, "thought": True}
-            case Message():
-                part = {"text": item.text}
-            case Media():
-                part = {"inlineData": {"mimeType": item.mime, "data": item.data}}
-            case Call():
-                if called and one_call:
-                    continue
-                call: dict[str, Any] = {"name": item.name, "args": arguments(item.args_json)}
-                if family.ids_on_calls:
-                    call["id"] = item.upstream_id or item.call_id
-                part = {"functionCall": call, "zgCallId": item.call_id}
-                if not called and family.needs_signature:
-                    signature = signature or STAND_IN
-                called = True
-                parts += parsed(item.before)
-        parts.append({**part, "thoughtSignature": signature} if signature else part)
-        if isinstance(item, Call):
-            parts += parsed(item.after)
-    return parts
+def _asked(turn: Turn) -> Sequence[Json]:
+    """The contents of the request, without fillers."""
+    dialogue = turn.details_as(ResponsesDetails).dialogue
+    return turn.google_request.get("contents", ()) if dialogue is None else dialogue
 
 
 def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes) -> dict[str, str]:
@@ -209,7 +212,7 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
             found[item["id"]] = [Carried(text.signature, turn.target.family, TEXT)]
     signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
-        if (call := signed.get(item.get("call_id", ""))) is not None:
+        if (call := signed.get(item.get("call_id") or call_id(item["type"], item["id"]))) is not None:
             found[item["id"]] = state_of_call(call, turn.target.family)
     return {item_id: seal(secret, carried) for item_id, carried in found.items()}
 

@@ -58,7 +58,7 @@ export class Conversation {
 
   /** One page further back; what is in sight stays where it is. */
   async back() {
-    if (this.busy) return;
+    if (this.busy || !this.from) return;
     this.busy = true;
     try {
       const above = Math.max(0, this.from - PAGE);

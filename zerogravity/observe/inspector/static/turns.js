@@ -45,7 +45,7 @@ export class TurnList {
       return `${line.session} ${about.turns} ${about.ended} ${this.store.open.has(line.session)} ${line.session === this.store.session}`;
     }
     const turn = line.turn ?? line;
-    return `${turn.id} ${turn.version} ${turn.id === this.store.chosen} ${line.depth} ${this.store.found?.get(turn.id)?.text} ${turn.stored}`;
+    return `${turn.id} ${turn.version} ${turn.id === this.store.chosen} ${line.depth} ${this.store.snippet(turn)?.text} ${turn.stored}`;
   }
 
   draw(n) {
@@ -101,7 +101,7 @@ export class TurnList {
 
   turn(turn, depth = undefined) {
     const { usage } = turn, inside = depth !== undefined;
-    const out = (usage.candidates ?? 0) + (usage.thoughts ?? 0), snippet = this.store.found?.get(turn.id);
+    const out = (usage.candidates ?? 0) + (usage.thoughts ?? 0), snippet = this.store.snippet(turn);
     const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(snippet.text, this.store.query.words)] : marked(label(turn), this.store.query.words);
     return h("div", this.props(turn.id, turn.id === this.store.chosen, inside ? depth + 1 : 0, { id: turn.id }),
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),

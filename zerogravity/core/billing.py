@@ -1,0 +1,60 @@
+"""A channel → what Google bills for its turn: each attempt, at the model that was asked in it. Pure.
+
+An attempt that brought neither figures nor a part of an answer was refused or lost: nothing is billed for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Usage
+from zerogravity.core.fold import Attempt, Media, TurnState
+from zerogravity.core.turn import Target, Turn
+
+NO_FIGURES = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """One attempt.
+
+    ``model``     as clients name it; ``names``: Google's names of it, the likeliest first.
+    ``usage``     without figures where Google told none.
+    ``searches``  what Google searched for.
+    ``drawn``     whether the answer has a picture.
+    ``whole``     whether the figures are final: those of an answer that was cut are the least that it costs.
+    """
+
+    model: str
+    names: tuple[str, ...]
+    usage: Usage = NO_FIGURES
+    searches: int = 0
+    drawn: bool = False
+    whole: bool = True
+
+
+def attempts(channel: CascadeChannel) -> list[Billed]:
+    """In their order. Any thread may ask, also while the turn runs."""
+    return list(_attempts(channel.turn, channel.state))
+
+
+def _attempts(turn: Turn, state: TurnState) -> Iterator[Billed]:
+    tried, used = dict(state.tried), dict(state.usage_by_attempt)
+    begins = [attempt.begins_at for attempt in tried.values()][1:]
+    ends = dict(zip(tried, [*begins, len(state.items)], strict=False))
+    for number in sorted(tried.keys() | used.keys()):
+        attempt, usage = tried.get(number) or Attempt("", "", 0), used.get(number, NO_FIGURES)
+        items = state.items[attempt.begins_at : ends.get(number, attempt.begins_at)]
+        if usage.told or items:
+            target = _target(turn, attempt.asked)
+            names = filter(None, (attempt.model, target.wire_model or "", target.name))
+            drawn = any(isinstance(item, Media) for item in items)
+            yield Billed(target.name, tuple(dict.fromkeys(names)), usage, attempt.searches, drawn, attempt.whole)
+
+
+def _target(turn: Turn, asked: str) -> Target:
+    """Who was asked by that name."""
+    known = (turn.target, *turn.fallbacks)
+    return next((target for target in known if target.name == asked), Target(asked, "")) if asked else turn.target
