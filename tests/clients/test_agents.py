@@ -121,8 +121,9 @@ async def test_conversation_id(wire: Wire, tmp_path: Path, kind: str) -> None:
     assert said["items"] == [*round_, "message", "message"]
 
 
-@ALL
+@pytest.mark.parametrize("kind", ["responses", "websocket"])
 async def test_a_session_in_a_conversation(wire: Wire, tmp_path: Path, kind: str) -> None:
+    """Not with its Chat model, which does not take what such a session holds (0.24)."""
     said = await script("agents", f"{kind}-session", wire.url, tmp_path)
     assert [one for one in said["stored"] if one != "reasoning"] == [
         "message", "function_call", "function_call_output", "message",
