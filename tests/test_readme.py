@@ -157,6 +157,7 @@ def test_every_failure_that_is_not_the_clients_own_end_has_something_to_do() -> 
     ("method", "path"),
     [
         ("POST", "/v1/responses"), ("GET", "/v1/responses"), ("POST", "/v1/responses/compact"),
+        ("POST", "/v1/conversations"),
         ("POST", "/v1/responses/input_tokens"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
         *(("POST", f"/{version}/models/m:generateContent") for version in ("v1", "v1beta", "v1alpha")),
         ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),

@@ -129,6 +129,39 @@ async def test_previous_response_id(wire: Wire, tmp_path: Path, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["responses", "websocket"])
+async def test_conversation_id(wire: Wire, tmp_path: Path, kind: str) -> None:
+    """Both rounds and the second prompt send only what is new; Google sees everything, signatures included."""
+    said = await script("agents", f"{kind}-conversation", wire.url, tmp_path)
+    assert said["first"]["called"] == ["Lima"]
+    asked = wire.asked("/v1/responses")
+    assert len({one["conversation"] for one in asked}) == 1
+    kinds = [[item.get("type", "message") for item in one["input"]] for one in asked[1:]]
+    assert kinds == [["function_call_output"], ["message"]]
+    contents = google(said["second"])
+    assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
+    assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "18 degrees in Lima"}
+    assert contents[1]["parts"][-1]["thoughtSignature"] != "skip_thought_signature_validator"
+    round_ = ["message", "reasoning", "function_call", "function_call_output", "reasoning", "message"]
+    assert said["items"] == [*round_, "message", "message"]
+
+
+@pytest.mark.parametrize("kind", ["responses", "websocket"])
+async def test_a_session_in_a_conversation(wire: Wire, tmp_path: Path, kind: str) -> None:
+    """Not with its Chat model, which does not take what such a session holds (0.24)."""
+    said = await script("agents", f"{kind}-session", wire.url, tmp_path)
+    assert [one for one in said["stored"] if one != "reasoning"] == [
+        "message", "function_call", "function_call_output", "message",
+    ]  # fmt: skip
+    contents = google(said["second"])
+    assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
+    assert contents[3]["parts"][0]["text"] == said["first"]["text"]
+    assert said["popped"]["role"] == "assistant"
+    assert said["last"][0]["role"] == "user"
+    assert said["added"] == len(said["items"]) + 23
+    assert said["gone"] is True
+
+
+@pytest.mark.parametrize("kind", ["responses", "websocket"])
 @pytest.mark.parametrize("tool", ["shell", "patch"])
 async def test_tools_that_the_client_runs(wire: Wire, tmp_path: Path, kind: str, tool: str) -> None:
     """They have item types of their own, streamed and not, there and back."""

@@ -88,3 +88,33 @@ async def test_what_was_running_when_the_process_was_killed(tmp_path: Path) -> N
             await agent.responses.delete(identity)
             with pytest.raises(openai.NotFoundError):
                 await agent.responses.retrieve(identity)
+
+
+async def test_a_conversation_outlives_a_kill_in_the_middle_of_its_turn(tmp_path: Path) -> None:
+    """Whole turns are part of it, what was running is not, and nothing holds it."""
+    async with again(tmp_path) as stack, client(stack) as agent:
+        made = await agent.conversations.create(items=[{"role": "user", "content": "I like quinces."}])
+        called = await agent.responses.create(model=MODEL, input="sim:tool", tools=TOOLS, conversation=made.id)
+        call = called.output[-1]
+        assert call.type == "function_call"
+        result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        behind: Any = {"model": MODEL, "tools": TOOLS, "conversation": made.id, "background": True}
+        await agent.responses.create(input=[result, {"role": "user", "content": "sim:stall 60"}], **behind)
+        with pytest.raises(openai.BadRequestError, match="Another process is currently operating"):
+            await agent.responses.create(input=[result], **behind)
+        items = [item.to_dict() async for item in agent.conversations.items.list(made.id, order="asc")]
+        assert stack.process is not None
+        stack.process.kill()
+        await stack.process.wait()
+
+    async with again(tmp_path) as stack, client(stack) as agent:
+        assert await agent.conversations.retrieve(made.id) == made
+        assert [item.to_dict() async for item in agent.conversations.items.list(made.id, order="asc")] == items
+        assert [item["type"] for item in items] == ["message", "message", "function_call"]
+        echoed = await agent.responses.create(
+            model=MODEL, input=[result, {"role": "user", "content": "sim:echo"}], conversation=made.id, tools=TOOLS
+        )
+        parts = [part for content in json.loads(echoed.output_text)["request"]["contents"] for part in content["parts"]]
+        assert [part["text"] for part in parts if "text" in part] == ["I like quinces.", "sim:tool", "sim:echo"]
+        assert parts[2]["thoughtSignature"].startswith("Ej8K")  # Google's own, not the stand-in for a lost one
+        assert len([item async for item in agent.conversations.items.list(made.id)]) == 6

@@ -507,6 +507,23 @@ async def stored(end: End) -> Any:
     return missing["error"]["type"]
 
 
+@serves("state", "Responses", "conversations (/v1/conversations)")
+async def conversations(end: End) -> Any:
+    path = "/v1/conversations"
+    made = await end.post(path, {"items": [user(end.prompt("I like quinces"))], "metadata": {"topic": "fruit"}})
+    first = await end.respond("sim:think", conversation=made["id"], store=False)
+    assert first["conversation"] == {"id": made["id"]}
+    listed = await end.get(f"{path}/{made['id']}/items?order=asc")
+    assert listed["data"][2] == first["output"][0]
+    await end.respond("sim:text go on", conversation={"id": made["id"]})
+    async with end.http.delete(f"{end.url}{path}/{made['id']}/items/{listed['first_id']}") as answer:
+        assert await answer.json() == made
+    third = await end.respond("sim:echo and now?", conversation=made["id"])
+    assert PIECES in text_of(third)
+    assert ["quinces" in json.dumps(one["contents"]) for one in end.sent()] == [True, True, False]
+    return [item["type"] for item in (await end.get(f"{path}/{made['id']}/items?limit=100"))["data"]]
+
+
 @serves("state", "Responses", "background", "resumable streams")
 async def background(end: End) -> Any:
     given: Any = {"model": MODEL, "background": True}

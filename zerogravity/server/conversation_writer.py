@@ -81,11 +81,12 @@ class ConversationWriter:
         if key in self._held:
             raise locked()
         self._held[key], self._turns[turn.id] = turn.id, key
+        now = self._services.wall()
 
         def take(entry: Entry) -> Entry:
             if entry.running or [*conversation_of(entry).visible] != [*read.visible]:
                 raise locked()
-            return replace(entry, running=True, abandoned=False)
+            return replace(entry, created=now, running=True, abandoned=False)
 
         try:
             if await self._pending.change_at_once(*key, take) is None:

@@ -18,6 +18,7 @@ from zerogravity.server.services import Services
 from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off
 from zerogravity.wire.narrow import Json
 
@@ -71,11 +72,15 @@ class ResponseWriter:
             await self.pending.tried(channel.turn.owner, storing.id(channel.id))
 
     async def end_saved(self, channel: CascadeChannel) -> None:
-        """Before a client reads that its response is stored: wait until one try to write it has been made, where the
-        store outlives this process."""
-        storing = self._storing(channel.turn)
-        if storing is not None and self._services.config.store_path is not None:
-            await self.pending.tried(channel.turn.owner, storing.id(channel.id))
+        """Before a client reads that its response is stored, and part of its conversation: wait until one try to write
+        it has been made, where the store outlives this process."""
+        if self._services.config.store_path is None:
+            return
+        turn, storing = channel.turn, self._storing(channel.turn)
+        if storing is not None:
+            await self.pending.tried(turn.owner, storing.id(channel.id))
+        if isinstance(turn.details, ResponsesDetails) and turn.details.conversation:
+            await self.pending.tried(turn.owner, turn.details.conversation)
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""

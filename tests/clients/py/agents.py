@@ -13,6 +13,7 @@ from agents import (
     HostedMCPTool,
     ModelSettings,
     OpenAIChatCompletionsModel,
+    OpenAIConversationsSession,
     OpenAIResponsesModel,
     OpenAIResponsesWSModel,
     Runner,
@@ -20,7 +21,7 @@ from agents import (
     function_tool,
     set_tracing_disabled,
 )
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, NotFoundError
 from openai.types.shared import Reasoning
 from pydantic import BaseModel
 
@@ -79,6 +80,43 @@ async def previous() -> Any:
     first = await Runner.run(one, "What is the weather in Lima? Use the tool.", auto_previous_response_id=True)
     second = await Runner.run(one, "sim:echo", previous_response_id=first.last_response_id)
     return {"first": told(first), "second": told(second)}
+
+
+async def session() -> Any:
+    """The SDK keeps its items in a conversation, and sends them all each time."""
+    kept = OpenAIConversationsSession(openai_client=client)
+    one = agent(tools=[get_weather])
+    first = await Runner.run(one, "What is the weather in Rome? Use the tool.", session=kept)
+    stored = await kept.get_items()
+    second = await Runner.run(one, "sim:echo", session=kept)
+    popped = await kept.pop_item()
+    items = [item.get("type", "message") for item in await kept.get_items()]
+    last = await kept.get_items(limit=1)
+    await kept.add_items([{"role": "user", "content": f"number {number}"} for number in range(23)])
+    added = len(await kept.get_items())
+    identity = kept.session_id
+    await kept.clear_session()
+    try:
+        await client.conversations.retrieve(identity)
+        gone = False
+    except NotFoundError:
+        gone = True
+    return {
+        "first": told(first), "second": told(second), "stored": [item.get("type", "message") for item in stored],
+        "popped": popped, "items": items, "last": last, "added": added, "gone": gone,
+    }  # fmt: skip
+
+
+async def conversation() -> Any:
+    """The server keeps it: both rounds and the second prompt send only what is new."""
+    made = await client.conversations.create()
+    one = agent(tools=[get_weather])
+    first = await Runner.run(one, "What is the weather in Lima? Use the tool.", conversation_id=made.id)
+    second = Runner.run_streamed(one, "sim:echo", conversation_id=made.id)
+    async for _ in second.stream_events():
+        pass
+    items = [item.type async for item in client.conversations.items.list(made.id, order="asc")]
+    return {"first": told(first), "second": told(second), "items": items}
 
 
 async def handoff() -> Any:

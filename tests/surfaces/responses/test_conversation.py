@@ -9,16 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import record_lists
+from tests.strategies import LISTINGS, record_lists
 from tests.surfaces.playing import replayed
 from tests.surfaces.responses.asking import SECRET, check_contents, context, function, output, parse, user
 from zerogravity.core.events import (
+    CallReturned,
     Event,
     Failed,
     Finished,
     FunctionCall,
     InlineData,
     Record,
+    RoundOpened,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -242,3 +244,52 @@ def test_half_of_a_call_may_be_added_by_itself() -> None:
 
 def test_a_turn_that_failed_adds_nothing() -> None:
     assert turned(EMPTY, [TextDelta("half")], Failed(upstream(502, "x", "y"))) == EMPTY
+
+
+# -- MCP servers ---------------------------------------------------------------------------------------------------
+
+A, B = "a" * 24, "b" * 24
+MCP: dict[str, Any] = {"type": "mcp", "server_label": "docs", "server_url": "https://docs.example.com/mcp"}
+ASKING = {**MCP, "require_approval": "always"}
+LISTED = LISTINGS[0]
+READ = FunctionCall(f"call_{B}", "docs.read", "{}", "sig")
+FOUND = [FunctionCall(f"call_{A}", "docs.find", "{}", "sig"), CallReturned(f"call_{A}", "found")]
+
+
+def responses_in(made: list[Any]) -> list[Any]:
+    parts = [part for content in made for part in content["parts"] if "functionResponse" in part]
+    return [part["functionResponse"]["response"] for part in parts]
+
+
+def test_calls_that_were_run_here_go_back_with_their_results() -> None:
+    events: list[Event] = [LISTED, *FOUND, RoundOpened("gemini-3-flash"), TextDelta("done")]
+    held = turned(EMPTY, events, tools=[MCP])
+    assert [item["type"] for item in held.visible.values()] == ["message", "mcp_list_tools", "mcp_call", "message"]
+    after = asked(held, input=[user("go on")], tools=[MCP])
+    check_contents(after.google_request["contents"], after.target.family)
+    assert responses_in(list(after.google_request["contents"])) == [{"output": "found"}]
+    assert after.servers[0].listed is not None, "the list is not made again"
+    called = next(item_id for item_id, item in held.visible.items() if item["type"] == "mcp_call")
+    assert responses_in(contents_of(held.without(called), user("go on"), tools=[MCP])) == []
+
+
+@pytest.mark.parametrize("approve", [True, False])
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_approvals_over_several_turns(approve: bool, by_itself: bool) -> None:
+    """The answer comes with a turn, or was added to the conversation before it."""
+    held = turned(EMPTY, [LISTED, READ], TOOL, tools=[ASKING])
+    request = next(item for item in held.visible.values() if item["type"] == "mcp_approval_request")
+    said: dict[str, Any] = {"type": "mcp_approval_response", "approval_request_id": request["id"], "approve": approve}
+    given: list[Any] = [said]
+    if by_itself:
+        held, given = held.adding(new_items({"items": [said]}, context())), []
+    of = asked(held, "turn_" + "7" * 32, input=given, tools=[ASKING])
+    assert [each.approve for each in of.approvals] == ([approve] if approve or not by_itself else [])
+    run: list[Event] = [LISTED, READ, CallReturned(f"call_{B}", "read"), RoundOpened("gemini-3-flash")]
+    events = run if approve else []
+    held = held.adding(added_by(builders.channel(of, *events, TextDelta("done"), end=STOP), SECRET))
+    after = asked(held, input=[user("go on")], tools=[ASKING])
+    check_contents(after.google_request["contents"], after.target.family)
+    assert after.approvals == ()
+    (told,) = responses_in(list(after.google_request["contents"]))
+    assert told == {"output": "read"} if approve else "not approved" in told["error"]

@@ -28,6 +28,7 @@ from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
+from zerogravity.surfaces.responses.server_calls import LIST
 from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
@@ -299,6 +300,7 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             answered.update(item["shown_as"])
             shown = [by_id[item_id].item for item_id in item["shown_as"]]
             reader.remember_calls(shown)
+            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
             reader.servers.ran(shown)
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
@@ -307,6 +309,7 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             waiting.append(by_id[item["id"]])
     reader.read(waiting)
     del reader.notes[noted:]  # they are for those who send the items
+    reader.servers.approvals[:] = [approval for approval in reader.servers.approvals if approval.approve]
 
 
 def _identified(contents: Sequence[Json]) -> tuple[Json, ...]:

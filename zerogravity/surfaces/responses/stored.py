@@ -7,7 +7,7 @@ Facts: wire-openai 1, 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -128,17 +128,27 @@ def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes
     details = turn.details_as(ResponsesDetails)
     if details.compacts:
         return replace(stored, contents=())
+    before, answer = dialogue_of(turn, state)
+    if not answer:
+        return stored
+    return replace(stored, contents=(*before, *answer), listings=(*details.listings, *_listings(turn, state)))
+
+
+def dialogue_of(turn: Turn, state: TurnState) -> tuple[list[Json], list[Json]]:
+    """The contents of a turn that is over: those that it has answered, and the answer's. No answer: a summary."""
+    assert state.terminal is not None, "the turn is not over"
+    details = turn.details_as(ResponsesDetails)
     returned = {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
-    before = filled(stored.contents, returned, turn.target.family)
+    before = filled(_asked(turn), returned, turn.target.family)
     if before and before[-1]["role"] == "model":
         before.append(CONTINUE)
+    if details.compacts:
+        return before, []
     contents = with_answer(
         before, state, turn.target, one_call=details.one_call, known=details.approved,
         refusal=response.refusal(state, state.terminal),
     )  # fmt: skip
-    if len(contents) == len(before):
-        return stored
-    return replace(stored, contents=tuple(contents), listings=(*details.listings, *_listings(turn, state)))
+    return before, contents[len(before) :]
 
 
 def _listings(turn: Turn, state: TurnState) -> list[Json]:
@@ -166,14 +176,13 @@ def cut_off(stored: StoredResponse) -> StoredResponse:
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
     """What the request alone determines."""
     details = turn.details_as(ResponsesDetails)
-    contents: Iterable[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
     return StoredResponse(
         id=made["id"],
         owner=turn.owner,
         created=turn.created,
         response=made,
         input_items=details.input,
-        contents=tuple(contents),
+        contents=tuple(_asked(turn)),
         earlier=details.users,
         listings=details.listings,
         family=turn.target.family,
@@ -181,6 +190,12 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
         tools=details.tools,
         frames=frames,
     )
+
+
+def _asked(turn: Turn) -> Sequence[Json]:
+    """The contents of the request, without fillers."""
+    dialogue = turn.details_as(ResponsesDetails).dialogue
+    return turn.google_request.get("contents", ()) if dialogue is None else dialogue
 
 
 def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes) -> dict[str, str]:
