@@ -291,6 +291,8 @@ def activity(
             return "thinking", marks.get("first_thinking", marks["received"])
         case Message() | Media():
             return "text", marks.get("first_text", marks["received"])
+        case Call(server=server, returned=returned) if server:
+            return (RUNS_TOOL if returned is None else "waiting for LS"), newest or marks["received"]
         case Call():
             return TOOL_WAIT, marks.get("first_call", marks["received"])
         case None:
