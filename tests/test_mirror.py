@@ -37,7 +37,6 @@ OF_A_ROOM = {
     "surfaces/test_numbers",
     "surfaces/test_server_calls",  # calls that clients do not see
     "surfaces/test_requests",  # what the requests of every surface share
-    "surfaces/test_server_calls",  # hidden calls, on the surfaces that have no items for them
     "surfaces/test_shapes",
     "test_arrows",
     "test_container",
