@@ -196,10 +196,10 @@ TYPED: dict[str, Typed] = {
         'FROM turns GROUP BY client"'
     ),
     "zerogravity replay last --speed 4 --fault cut@7": Typed(
-        READY, "zerogravity replay {turn} --speed 4 --fault cut@7 --listen 127.0.0.1:0", stays=True, code=130
+        READY, "zerogravity replay {turn} --speed 4 --fault cut@7 --listen 127.0.0.1:0", stays=True
     ),
     "zerogravity cassette DIR": Typed(
-        READY, "zerogravity cassette {traces} --listen 127.0.0.1:0", stays=True, code=130
+        READY, "zerogravity cassette {traces} --listen 127.0.0.1:0", stays=True
     ),
     "python -m pydoc zerogravity.testing": Typed("zerogravity_cassette"),
     # Development
