@@ -23,7 +23,7 @@ from google import genai
 from google.genai import types
 
 import tests.runtime.messages  # noqa: F401  # registers its features
-from tests.e2e.support import SURFACES, ask, at_rest, quick, request
+from tests.e2e.support import NO_COOLDOWN, SURFACES, ask, at_rest, quick, request
 from tests.reading import to_the_end
 from tests.runtime.features import (
     CHAT,
@@ -727,8 +727,8 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def both(binary: Path, http: aiohttp.ClientSession) -> AsyncIterator[tuple[End, End]]:
     async with AsyncExitStack() as stack:
         editor, runtime = await asyncio.gather(
-            stack.enter_async_context(Stack(StackOptions(ls=quick()))),
-            stack.enter_async_context(Stack(StackOptions(runtime=binary))),
+            stack.enter_async_context(Stack(StackOptions(ls=quick(), env=NO_COOLDOWN))),
+            stack.enter_async_context(Stack(StackOptions(runtime=binary, env=NO_COOLDOWN))),
         )
         yield End("editor", editor, http), End("runtime", runtime, http)
         await asyncio.gather(at_rest(editor), at_rest(runtime))

@@ -99,6 +99,11 @@ class RunningTurn(ChannelWriter):
         if turn.target != self._turn.target:
             self._log.turn = replace(turn, size=self._log.turn.size)
 
+    def forget_fallbacks(self) -> None:
+        """The turn is over; they hold the request as it came."""
+        if self._turn.fallbacks or self._log.turn.fallbacks:
+            self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
+
     def add(self, *events: Event) -> None:
         """A record of our own, also between two rounds; nothing after the end."""
         if self.channel.state.terminal is None:
@@ -122,8 +127,6 @@ class RunningTurn(ChannelWriter):
         """End the turn, also where it was about to go on. The first call wins."""
         if not super().close(terminal):
             return False
-        if self._turn.fallbacks or self._log.turn.fallbacks:  # they hold the request as it came
-            self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
         self._on_close(self.channel)
         return True
 
