@@ -84,6 +84,8 @@ class RunningTurn(ChannelWriter):
         self._show(turn)
         self.add(RoundOpened(turn.target.name, self.following.why))
         following = copy(self)
+        if self.following.why and turn.stops:  # what the failed round left in it is no part of the answer
+            following._watcher = StopWatcher(turn.stops)
         following._begin(turn, {"received": self.marks["received"]})
         return following
 
