@@ -37,6 +37,8 @@ def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: L
     if real and api == "v1internal":
         raise click.UsageError("--real: the runtime calls the public API, not v1internal")
     settings = {"trace_dir": trace} if trace else {}
+    # else sim:429-quota would silence a model of the stand-in's until it is started again
+    env = {} if upstream else {"ZEROGRAVITY_LIMITS_COOLDOWN_SECONDS": "30"}
     options = StackOptions(
         mode=mode,
         port=(8741 if stay else 0) if port is None else port,
@@ -44,6 +46,7 @@ def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: L
         api=api,
         upstream_ca=upstream_ca,
         settings=settings,
+        env=env,
         runtime=demonstration.real_runtime() if real else None,
         inspector_token=_users_token() if stay else "",
     )
