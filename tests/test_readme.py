@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from zerogravity import config as configuration
-from zerogravity.agents.agent import PROGRAM, SHELL, Agent, Target
+from zerogravity.agents.agent import ONCE, PROGRAM, SHELL, Agent, Target
 from zerogravity.agents.catalogue import REGISTRY as REGISTRY_OF_CLIENTS
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.runtime.backend import Runtime
@@ -51,7 +51,7 @@ def rows(title: str) -> list[list[str]]:
 
 def for_good(agent: Agent) -> Iterator[str]:
     for part in agent.lasting(Target("http://127.0.0.1:8741")):
-        is_file = part.place not in (SHELL, PROGRAM)
+        is_file = part.place not in (ONCE, PROGRAM, SHELL)
         yield from [part.place] if is_file else (line.removeprefix("export ") for line in part.text.splitlines())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -423,3 +424,16 @@ def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     with pytest.raises(FaultError) as caught:
         rule.first(turn)
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "tools[0]")
+
+
+async def test_another_model_is_offered_the_same_tools(bench: Turns) -> None:
+    """One that is asked in the place of the first: the tools are not listed again."""
+    channel = await bench.begun()
+    other = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37")
+    turn = replace(channel.turn, target=other)
+    fitted = await bench.engine._rules[0].fitted(bench.inside(channel), turn)
+    assert fitted.target == other
+    assert fitted.google_request["tools"] == bench.request()["tools"]
+    assert len(channel.state.listings) == 1
+    bench.engine.cancel(channel)
+    await settled()

@@ -61,6 +61,17 @@ class ServerTools(Rule):
     def before(self, turn: Turn) -> Following | None:
         return Following(self._begin) if turn.servers or turn.approvals else None
 
+    async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
+        """The tools that have been listed are offered to the other model, too."""
+        lists = {listing.server: listing.tools for listing in running.channel.state.listings}
+        where = self._endpoints(turn)
+        listed = [
+            Listed(server, endpoint, lists[server.label])
+            for server, endpoint in zip(turn.servers, where, strict=True)
+            if server.label in lists
+        ]
+        return (await asyncio.to_thread(offer, turn, listed)).turn if listed else turn
+
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
             return None

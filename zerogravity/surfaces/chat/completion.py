@@ -45,7 +45,7 @@ def head(turn: Turn, kind: str) -> dict[str, object]:
         "id": ids.derive("chatcmpl", turn.id).replace("_", "-"),
         "object": kind,
         "created": int(turn.created),
-        "model": turn.model,
+        "model": turn.answering,
         "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
     }
     if (tier := turn.details_as(ChatDetails).service_tier) is not None:

@@ -28,6 +28,7 @@ from zerogravity.surfaces.common.parameters import (
     ARRAY,
     BOOLEAN,
     INT32,
+    MODELS,
     OBJECT,
     STRING,
     TEXT_OR_ARRAY,
@@ -36,6 +37,7 @@ from zerogravity.surfaces.common.parameters import (
     choice,
     integer,
     is_given,
+    named_models,
     refuse,
     repeated,
     settings,
@@ -119,7 +121,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("prompt_cache_key", STRING, shown=None),
 )  # fmt: skip
 PARAMETERS = (
-    Parameter("model", STRING, "who answers"),
+    Parameter("model", STRING, "who answers"), MODELS,
     Parameter("input", TEXT_OR_ARRAY, "contents"),
     Parameter("conversation", TEXT_OR_OBJECT, "contents: its items, to which this turn's are added"),
     *REPEATED,
@@ -155,7 +157,7 @@ def lookups(body: Json) -> Lookups:
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
     refuse(body, OF_CHAT)
-    model = fields.required_string(body, "model")
+    model, models = named_models(body)
     refuse(body, PARAMETERS)
     held, previous = _conversation(body, context), _previous(body, context)
     before = conversation.entries_of(held or ())
@@ -195,6 +197,7 @@ def parse(body: Json, context: Context) -> Turn:
         id=context.turn_id,
         surface="responses",
         model=model,
+        models=models,
         target=target,
         google_request=request,
         stream=_stream(body),
