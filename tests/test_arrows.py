@@ -65,7 +65,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces",
-        "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
+        "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),

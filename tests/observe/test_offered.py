@@ -18,7 +18,11 @@ async def serve(aiohttp_server, answer):
         assert request.headers.get("Authorization") in (None, "Bearer k")
         return answer()
 
+    async def health(_):
+        return web.json_response({"quota": [{"model": "gemini-3-flash", "left": 0.5, "resets": None}]})
+
     app.router.add_get("/v1beta/models", models)
+    app.router.add_get("/health", health)
     return str((await aiohttp_server(app)).make_url("/")).rstrip("/")
 
 
@@ -27,8 +31,9 @@ async def test_models_with_their_limits_and_other_names(aiohttp_server):
     rows = await offered.fetch(url, "k", {"gpt-5-mini": "gemini-3-flash", "a": "gemini-3-flash", "b": "c"})
     assert [row.as_json() for row in rows] == [
         {"name": "gemini-3-flash", "label": "Gemini 3 Flash", "input_limit": 1_048_576, "output_limit": 65_536,
-         "aliases": ["a", "gpt-5-mini"]},
-        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": []},
+         "aliases": ["a", "gpt-5-mini"], "quota_left": 0.5, "quota_resets": None},
+        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": [], "quota_left": None,
+         "quota_resets": None},
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
@@ -12,8 +13,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zerogravity.observe import quotas
 from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
+from zerogravity.observe.quotas import Quota
+from zerogravity.wire.narrow import members
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
@@ -44,17 +48,20 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``: as ``GET /ready`` reports them. ``figures``: None if metrics are off."""
+    """``checks``: as ``GET /ready`` reports them. ``figures``: None if metrics are off. ``quota``: of the models
+    of which the language server tells it."""
 
     url: str
     ready: bool
     checks: list[Check]
     figures: Figures | None
+    quota: list[Quota] = field(default_factory=list[Quota])
 
     def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
         checks = [check.as_json() for check in self.checks]
-        return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures}
+        quota = [each.as_json() for each in self.quota]
+        return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures, "quota": quota}
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
@@ -65,13 +72,15 @@ async def fetch(url: str, key: str | None = None) -> Status:
             async with session.get(f"{url}/ready") as response:
                 body = await response.json()
                 ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
+            async with session.get(f"{url}/health") as response:
+                quota = quotas.read(members(await response.json()).get("quota"))
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
             raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise nobody(url) from error
-    return Status(url, ready, checks, None if text is None else figures(text))
+    return Status(url, ready, checks, None if text is None else figures(text), quota)
 
 
 def figures(text: str) -> Figures:
@@ -123,6 +132,8 @@ def render(status: Status) -> RenderableType:
         if check.fix or not check.ok:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
+    for number, line in enumerate(quotas.lines(status.quota, time.time())):
+        parts.append(Text(f"{'' if number else 'quota':<8} {line}"))
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)

@@ -374,13 +374,14 @@ def _when(error: Json, delay: float | None) -> str:
         moment = _MOMENT.fullmatch(str(metadata(detail).get("quotaResetTimeStamp")))
         if moment is not None:
             return f" at {moment.group(1)} {moment.group(2)} UTC"
-    return "" if delay is None else f" in {_span(delay)}"
+    return "" if delay is None else f" in {span(delay)}"
 
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d{1,12})?Z")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """``6 d 4 h``, ``5 h 3 min``, ``20 s``"""
     minutes = round(seconds / 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [
