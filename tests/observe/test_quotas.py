@@ -56,7 +56,7 @@ def test_what_another_version_tells_is_read_as_far_as_it_goes() -> None:
         (0.83, 5 * HOUR, "83% left, resets at 07:40 (in 5 h)"),
         (1.0, None, "100% left"),
         (0.004, 30.0, "0% left, resets at 02:40 (in 30 s)"),
-        (None, 30 * HOUR, "quota unknown or used up, resets at 02-03 08:40 (in 1 d 6 h)"),
+        (None, 30 * HOUR, "unknown or used up, resets at 02-03 08:40 (in 1 d 6 h)"),
         (0.5, -HOUR, "50% left"),  # a moment that is over says nothing
     ],
 )
@@ -67,7 +67,7 @@ def test_words(left: float | None, after: float | None, words: str) -> None:
 def test_models_that_share_a_quota_share_a_line_and_the_scarcest_come_first() -> None:
     told = [Quota("a", 0.8, NOW + HOUR), Quota("b", 0.2, NOW + HOUR), Quota("c", 0.8, NOW + HOUR), Quota("d")]
     assert quotas.lines(told, NOW) == [
-        "quota unknown or used up: d",
+        "unknown or used up: d",
         "20% left, resets at 03:40 (in 1 h): b",
         "80% left, resets at 03:40 (in 1 h): a, c",
     ]

@@ -13,7 +13,7 @@ from zerogravity.surfaces.common.models import ModelInfo
 from zerogravity.wire.narrow import Json, number, objects, text
 from zerogravity.wire.reasons import span
 
-UNKNOWN = "quota unknown or used up"  # the language server leaves a 0 out
+UNKNOWN = "unknown or used up"  # the language server leaves a 0 out
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,8 @@ def render(status: Status) -> RenderableType:
         if check.fix or not check.ok:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
-    for number, line in enumerate(quotas.lines(status.quota, time.time())):
-        parts.append(Text(f"{'' if number else 'quota':<8} {line}"))
+    if status.quota:
+        parts.append(_quota(status.quota))
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)
@@ -144,6 +144,14 @@ def render(status: Status) -> RenderableType:
     for name, count in status.figures.trouble.items():
         parts.append(Text(f"{TROUBLE[name]}: {count}", style="yellow"))
     return Group(*parts)
+
+
+def _quota(known: list[Quota]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=8)
+    for number, line in enumerate(quotas.lines(known, time.time())):
+        table.add_row("" if number else "quota", Text(line))
+    return table
 
 
 def _now(figures: Figures) -> Text:
