@@ -72,8 +72,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     more = {"mode": mode, "intercept": False if no_mitm else None, "log": log}
     config = configuration.load({**given, **more}, file=config_file).config
     refuse_idle(config)
-    form, verbosity = config.log or "text", "warn" if quiet else "info"
-    bell = bell_of(sys.stderr)
+    form, verbosity, bell = config.log or "text", "warn" if quiet else "info", bell_of(sys.stderr)
     started = _started(form, bell, quiet=quiet)
     if not config.intercept:
         with imports.quick():
