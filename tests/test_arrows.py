@@ -31,7 +31,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "lifeline": (),
     "open_files": (),
     "tls_buffers": (),
-    "config": ("errors", "hosts", "wire.narrow"),
+    "config": ("config_sources", "errors", "hosts", "wire.narrow"),
+    "config_sources": ("config", "errors", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
     "wire.narrow": (),
@@ -50,6 +51,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "rounds": BASE,
     "addresses": (),
     "mcp": (*BASE, "addresses", "background", "config", "rounds", "surfaces.common", "wire.jsonio"),
+    "cooldowns": (*BASE, "observe.moments", "wire.reasons"),
+    "failover": (*BASE, "cooldowns", "rounds", "wire.reasons"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines", "rounds"),
     "backends": (),
     "backends.base": (*BASE, "hosts"),
@@ -62,10 +65,14 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
-    "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
+    "store.trace_conditions": ("observe.query",),
+    "store.trace_index": (
+        "observe.query", "store.schema", "store.trace_conditions", "wire.jsonio", "wire.narrow",
+    ),
     "server": (
-        *BASE, "addresses", "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces",
-        "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.quotas", "observe.runs",
+        *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
+        "surfaces", "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.quotas",
+        "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -74,7 +81,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "surfaces", "testing.simulator.stack", "wire",
     ),
     "observe.history": ("errors", "observe", "store.trace_index"),
-    "observe.indexing": ("observe", "store.trace_index", "wire.jsonio", "wire.narrow", "worker"),
+    "observe.indexing": (
+        "errors", "observe", "store.trace_index", "surfaces", "wire.jsonio", "wire.narrow", "worker",
+    ),
     "observe.query": ("errors",),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
@@ -110,8 +119,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
-        "capture.master", "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
-        "testing",
+        "capture.master", "certs", "compose", "config", "config_sources", "hosts", "lifeline", "observe", "store.usage",
+        "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -18,6 +18,7 @@ OF_A_ROOM = {
     "backends/test_contract",  # what every back end must do
     "store/test_contract",  # what every store must do
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
+    "mcp/test_turns",  # whole turns against real servers
     "observe/inspector/test_browser",  # the page in a real browser
     "observe/inspector/test_browser_list",  # the list, the search and the frame of the page in a real browser
     "observe/inspector/test_browser_actions",  # what the page can do with a turn, in a real browser
@@ -35,6 +36,7 @@ OF_A_ROOM = {
     "surfaces/test_halves",
     "surfaces/test_must_not_happen",  # the list of known failures
     "surfaces/test_numbers",
+    "surfaces/test_server_calls",  # calls that clients do not see
     "surfaces/test_requests",  # what the requests of every surface share
     "surfaces/test_shapes",
     "test_arrows",

@@ -186,6 +186,13 @@ def test_secrets_in_texts_and_names_of_members():
     assert redact.json_value(value) == {"a": ["see [redacted]"], MASK: 1, MASK + "'": 2}
 
 
+def test_headers_for_an_mcp_server_are_all_hidden():
+    tool = {"type": "mcp", "server_label": "s", "headers": {"X-Any": "plain", "Accept": "x"}, "authorization": "t"}
+    shown = {"X-Any": MASK, "Accept": MASK}
+    assert redact.json_value({"tools": [tool]})["tools"][0] == {**tool, "headers": shown, "authorization": MASK}
+    assert tool["headers"]["X-Any"] == "plain"
+
+
 def test_nothing_is_changed_in_place():
     value = {"password": "x", "a": {"token": ["y"]}}
     redact.json_value(value)

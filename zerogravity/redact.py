@@ -221,6 +221,9 @@ def _value(value: object, kind: int, depth: int) -> object:
         members = cast("Mapping[str, object]", value)
         if kind == _SECRET and _is_schema(members):
             kind = _SCHEMA
+        given = members.get("headers") if "server_label" in members else None  # of an MCP server, by any names
+        if isinstance(given, Mapping):
+            members = {**members, "headers": dict.fromkeys(cast("Mapping[str, object]", given), MASK)}
         made: dict[str, object] = {}
         for key, item in members.items():
             shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.cli.printed import output
 from tests.cli.typed import run
 from zerogravity.cli import listings
@@ -9,7 +11,9 @@ from zerogravity.observe import offered
 from zerogravity.observe.offered import Offered
 from zerogravity.observe.quotas import Quota
 
-FLASH = Offered("gemini-3-flash", "Gemini 3 Flash", 1_048_576, 65_536, ("gpt-5-mini",), Quota("gemini-3-flash", 0.83))
+FLASH = Offered(
+    "gemini-3-flash", "Gemini 3 Flash", 1_048_576, 65_536, ("gpt-5-mini",), quota=Quota("gemini-3-flash", 0.83)
+)
 
 
 def test_models(home, monkeypatch):
@@ -22,6 +26,14 @@ def test_models(home, monkeypatch):
     for cell in ("gemini-3-flash", "Gemini 3 Flash", "1.0M", "65.5k", "83% left", "gpt-5-mini"):
         assert cell in shown
     assert output(run("models", "--json")) == [FLASH.as_json()]
+
+
+def test_models_that_are_left_alone(home, monkeypatch):
+    async def fetch(url, key, aliases):
+        return [replace(FLASH, cooldown=42.0)]
+
+    monkeypatch.setattr(offered, "fetch", fetch)
+    assert "left alone for 42 s gpt-5-mini" in run("models").stdout
 
 
 def test_no_gateway_no_models(home, unused_tcp_port):

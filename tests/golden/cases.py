@@ -7,6 +7,7 @@
 | model       | gemini only: the model in the URL                                                                   |
 | remembered  | call id → the call as the memory holds it                                                           |
 | stored      | response id → what a stored response contributes                                                    |
+| conversations | conversation id → its items                                                                       |
 | google      | the request as Google gets it: model; contents, tools …; of generationConfig what is not the LS's own |
 | refused     | instead: status and body of the refusal                                                             |
 | notes       | what was changed or left out on the way                                                             |
@@ -42,7 +43,10 @@ WIDTH = 116
 def context(case: Mapping[str, Any]) -> Context:
     calls = {call_id: RememberedCall(**call) for call_id, call in case.get("remembered", {}).items()}
     turns = {name: StoredTurn(**stored) for name, stored in case.get("stored", {}).items()}
-    return Context(TURN_ID, 1_770_000_000, Catalogue().resolve, recall=calls.get, stored=turns.get)
+    held = case.get("conversations", {})
+    return Context(
+        TURN_ID, 1_770_000_000, Catalogue().resolve, recall=calls.get, stored=turns.get, conversation=held.get
+    )
 
 
 def parsed(surface: str, case: Mapping[str, Any]) -> Turn:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Annotated, Any
+
+import uvicorn
+from mcp.server.mcpserver import Image, MCPServer
+from mcp.types import ToolAnnotations
+from pydantic import Field
 
 from zerogravity.config import Limits
 from zerogravity.mcp.failures import ServerError
 from zerogravity.mcp.servers import Endpoint
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 ECHO = {
     "name": "echo",
     "description": "Says it again",
@@ -79,4 +87,84 @@ class Fakes:
         return [call for session in self.made for call in session.called]
 
 
-Answer = Callable[[dict[str, Any]], dict[str, Any]]
+# -- real ones -------------------------------------------------------------------------------------------------------
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # they are the test run's
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[str]:
+    """An ASGI application on a free port of loopback; its base URL."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = _Uvicorn(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=1))
+        running = asyncio.create_task(server.serve([listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+            assert not running.done()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await running
+
+
+class Witness:
+    """What a real server has seen: ``headers`` of requests; the tool ``wait`` that has begun, and been cancelled."""
+
+    def __init__(self) -> None:
+        self.headers: list[dict[str, str]] = []
+        self.waiting = asyncio.Event()
+        self.cancelled = asyncio.Event()
+
+
+def sdk_server(witness: Witness) -> MCPServer:
+    """The SDK's server with a tool of each kind."""
+    server = MCPServer("real")
+
+    @server.tool(annotations=ToolAnnotations(read_only_hint=True))
+    def add(a: int, b: int) -> int:
+        """Adds two numbers"""
+        return a + b
+
+    @server.tool()
+    def ship(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        return f"to {region}"
+
+    @server.tool()
+    def fail() -> str:
+        raise ValueError("it did not work")
+
+    @server.tool()
+    def picture() -> Image:
+        return Image(data=PNG, format="png")
+
+    @server.tool()
+    def huge(size: int) -> str:
+        return "x" * size
+
+    @server.tool()
+    async def wait() -> str:
+        witness.waiting.set()
+        try:
+            await asyncio.sleep(600)
+        finally:
+            witness.cancelled.set()
+        return "never"
+
+    return server
+
+
+def recording(app: Any, witness: Witness) -> Any:
+    """The application, with each request's headers noted."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            witness.headers.append({name.decode(): value.decode() for name, value in scope["headers"]})
+        await app(scope, receive, send)
+
+    return noted

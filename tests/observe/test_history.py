@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from tests.observe.recorded import record, result, turn_id, user
 from tests.recording import WALL
 from zerogravity.core.events import Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError, Termination, upstream
 from zerogravity.observe.history import History, Page
 from zerogravity.observe.sessions import Placement
@@ -66,6 +68,50 @@ def test_a_query_finds(three, query, letters):
 def test_words_of_every_script_are_found(tmp_path, text, query, hit):
     record(tmp_path, "a", TextDelta(text), contents=[user("?")])
     assert bool(History(tmp_path).search(query).rows) is hit
+
+
+def called(root, name="a", **given):
+    """A turn that calls a tool. Its client could name the call."""
+    call = FunctionCall("call_1", "f_sh", "{}", None, "up_1")
+    target = Target("gemini-3-flash", "M", family="gemini-3-flash")
+    return record(root, name, call, end=Finished("tool"), surface="chat", target=target, **given)
+
+
+ANSWER = {"role": "user", "parts": [{"functionResponse": {"id": "up_1", "name": "sh", "response": {}}}]}
+NOW = WALL + 60
+
+
+@pytest.mark.parametrize(
+    ("later", "now", "state"),
+    [
+        ({}, NOW, "tool wait"),
+        ({}, NOW + 900, "no result came"),
+        ({"contents": [user("?"), ANSWER]}, NOW + 900, "done"),
+        ({"contents": [user("?"), ANSWER], "placed": Placement("s", turn_id("a"), "", 1)}, NOW, "done"),
+        ({"contents": [user("?"), user("!")], "placed": Placement("s", turn_id("a"), "", 1)}, NOW, "no result came"),
+        ({"contents": [user("?")], "placed": Placement("s", turn_id("z"))}, NOW, "tool wait"),
+    ],
+)
+def test_a_recorded_turn_says_that_no_result_came(tmp_path, monkeypatch, later, now, state):
+    called(tmp_path, placed=Placement("s"))
+    if later:
+        record(tmp_path, "b", at=1, **later)
+    monkeypatch.setattr(time, "time", lambda: now)
+    history = History(tmp_path)
+    row = history.search().rows[-1]
+    assert (row["id"], row["code"], row["state"]) == (turn_id("a"), "tool", state)
+    assert row["state_ms"] == (pytest.approx((now - WALL) * 1000, abs=1) if state != "done" else 0)
+    assert history.row(history.trace(turn_id("a"))) == row
+
+
+@pytest.mark.parametrize(
+    "given", [{"surface": "gemini"}, {"target": Target("m", "M", family="gemini-2.5-flash")}, {"end": Finished("stop")}]
+)
+def test_nothing_is_awaited_where_no_result_could_be_told_from_another(tmp_path, given):
+    call = FunctionCall("call_1", "f_sh", "{}")
+    target = Target("gemini-3-flash", "M", family="gemini-3-flash")
+    record(tmp_path, "a", call, **{"end": Finished("tool"), "surface": "chat", "target": target, **given})
+    assert [row["state"] for row in History(tmp_path).search().rows] == ["done"]
 
 
 def test_pages_follow_one_another(three):

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.observe.recorded import model, record, result, turn_id, user
+from tests.observe.recorded import record, turn_id
 from tests.recording import WALL
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import Failed, Finished
 from zerogravity.errors import upstream
 from zerogravity.observe import indexing, trace_folders, trace_reader
 from zerogravity.observe.history import History
-from zerogravity.observe.indexing import MOST, Indexer, Synced, entry, parts, sync
+from zerogravity.observe.indexing import Indexer, Synced, entry, sync
 from zerogravity.observe.sessions import Placement, Sessions
 from zerogravity.observe.trace_reader import Trace, load
 from zerogravity.store.trace_index import COLUMNS, FILE, TraceIndex
@@ -33,49 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def found(index: TraceIndex) -> str:
     return "".join(sorted(name.partition("-")[2] or "?" for name in (Path(one).name for one in index.known())))
-
-
-def test_a_turn_is_found_by_all_its_texts(tmp_path):
-    folder = record(
-        tmp_path, "a", ThinkingDelta("hm"), TextDelta("Let me see."), FunctionCall("call_1", "f_sh", '{"cmd": "ls"}'),
-        end=Finished("tool"), tool_names={"f_sh": "shell"}, google_request={
-            "systemInstruction": {"parts": [{"text": "Be brief."}]},
-            "contents": [user("What is here?"), model("I look."), result("sh", {"output": "a\nb"}),
-                         {"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}],
-        },
-    )  # fmt: skip
-    (folder / "note.json").write_text('{"note": "mine", "star": true}')
-    assert parts(load(folder)) == {
-        "request": "Be brief.\nWhat is here?\nI look.", "result": "a\nb", "thinking": "hm", "text": "Let me see.",
-        "call": 'shell({"cmd": "ls"})', "failure": "", "note": "mine",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("placed", "request_", "answered"),
-    [
-        (Placement(), "Be brief.\none\ntwo\nthree", "x"),
-        (Placement("s"), "Be brief.\none\ntwo\nthree", "x"),
-        (Placement("s", "turn_b", "", 1), "three", "x"),
-        (Placement("s", "turn_b", "", 3), "three", ""),
-        (Placement("s", "turn_b", "", 9), "", ""),
-    ],
-)
-def test_of_a_conversation_only_what_is_new(tmp_path, placed, request_, answered):
-    contents = [user("one"), model("two"), result("sh", {"output": "x"}), user("three")]
-    system = {"parts": [{"text": "Be brief."}]}
-    folder = record(tmp_path, "a", placed=placed, google_request={"systemInstruction": system, "contents": contents})
-    shown = parts(load(folder))
-    assert (shown["request"], shown["result"]) == (request_, answered)
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [({"output": "a\nb"}, "a\nb"), ({"stdout": "a", "more": "b\nc"}, 'a\n{"more":"b\\nc"}'),
-     ({"rows": [1, 2]}, '{\n  "rows": [\n    1,\n    2\n  ]\n}'), ({}, "")],
-)  # fmt: skip
-def test_results_of_tools_are_text(tmp_path, answer, text):
-    assert parts(load(record(tmp_path, "a", contents=[result("sh", answer)])))["result"] == text
 
 
 def test_the_columns_of_a_turn(tmp_path):
@@ -92,11 +49,6 @@ def test_the_columns_of_a_turn(tmp_path):
     assert made.values["failed"] == 1
     assert json.loads(str(made.values["row"]))["created"] == pytest.approx(WALL + 0.25)
     assert made.parts["failure"].startswith("rate: slow down")
-
-
-def test_a_huge_text_is_cut(tmp_path):
-    folder = record(tmp_path, "a", TextDelta("x" * (MOST + 5)))
-    assert len(entry(load(folder), "a", 1).parts["text"]) == MOST
 
 
 JUNK = st.recursive(

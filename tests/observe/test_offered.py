@@ -11,15 +11,15 @@ LISTED = {"models": [{"name": "models/gemini-3-flash", "displayName": "Gemini 3 
                       "outputTokenLimit": 65_536}, {"name": "models/other"}]}  # fmt: skip
 
 
-async def serve(aiohttp_server, answer):
+async def serve(aiohttp_server, answer, told=None):
     app = web.Application()
 
     async def models(request):
         assert request.headers.get("Authorization") in (None, "Bearer k")
         return answer()
 
-    async def health(_):
-        return web.json_response({"quota": [{"model": "gemini-3-flash", "left": 0.5, "resets": None}]})
+    async def health(request):
+        return web.json_response(told or {})
 
     app.router.add_get("/v1beta/models", models)
     app.router.add_get("/health", health)
@@ -27,14 +27,26 @@ async def serve(aiohttp_server, answer):
 
 
 async def test_models_with_their_limits_and_other_names(aiohttp_server):
-    url = await serve(aiohttp_server, lambda: web.json_response(LISTED))
+    quota = {"model": "gemini-3-flash", "left": 0.5, "resets": None}
+    url = await serve(aiohttp_server, lambda: web.json_response(LISTED), {"quota": [quota]})
     rows = await offered.fetch(url, "k", {"gpt-5-mini": "gemini-3-flash", "a": "gemini-3-flash", "b": "c"})
     assert [row.as_json() for row in rows] == [
         {"name": "gemini-3-flash", "label": "Gemini 3 Flash", "input_limit": 1_048_576, "output_limit": 65_536,
-         "aliases": ["a", "gpt-5-mini"], "quota_left": 0.5, "quota_resets": None},
-        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": [], "quota_left": None,
-         "quota_resets": None},
+         "aliases": ["a", "gpt-5-mini"], "cooldown": 0, "quota_left": 0.5, "quota_resets": None},
+        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": [], "cooldown": 0,
+         "quota_left": None, "quota_resets": None},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shared", "alone"), [(False, [True, False]), (True, [True, True])])
+async def test_models_that_are_left_alone(aiohttp_server, shared, alone):
+    cooldown = {
+        "model": "all models" if shared else "gemini-3-flash",
+        "shared": shared,
+        "until": "2996-02-02T02:42:22Z",
+    }
+    url = await serve(aiohttp_server, lambda: web.json_response(LISTED), {"cooldowns": [cooldown]})
+    assert [row.cooldown > 1e9 for row in await offered.fetch(url, None, {})] == alone
 
 
 @pytest.mark.parametrize(

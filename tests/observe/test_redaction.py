@@ -12,11 +12,14 @@ from tests.strategies import record_lists
 from zerogravity import redact
 from zerogravity.core.events import (
     AttemptClosed,
+    CallReturned,
     FunctionCall,
     Grounding,
     Record,
+    RoundOpened,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.observe.redaction import redacted_event, redacted_records, spread_secrets_masked
@@ -96,3 +99,18 @@ def test_many_at_once_are_as_one_by_one(records):
 def test_why_a_call_cannot_be_run_is_shown_without_secrets():
     event = AttemptClosed("STOP", "key sk-abcdefgh1234567890", "no JSON: sk-abcdefgh1234567890")
     assert redacted_event(event) == AttemptClosed("STOP", "key [redacted]", "no JSON: [redacted]")
+
+
+@pytest.mark.parametrize(
+    ("event", "shown"),
+    [
+        (ToolsListed("s", ({"name": "f", "description": "use ya29.abcdefgh"},), ("s.f",), error="no ya29.abcdefgh"),
+         ToolsListed("s", ({"name": "f", "description": "use [redacted]"},), ("s.f",), error="no [redacted]")),
+        (CallReturned("c", '{"token": "x"}', {"type": "t", "message": "ya29.abcdefgh"}),
+         CallReturned("c", '{"token":"[redacted]"}', {"type": "t", "message": "[redacted]"})),
+        (CallReturned("c", "it is ya29.abcdefgh"), CallReturned("c", "it is [redacted]")),
+        (RoundOpened("m", "ya29.abcdefgh failed"), RoundOpened("m", "[redacted] failed")),
+    ],
+)  # fmt: skip
+def test_what_rounds_bring_is_shown_without_secrets(event, shown):
+    assert redacted_event(event) == shown

@@ -94,7 +94,7 @@ def test_a_person_sees_it(told):
 
 def test_what_is_left_of_the_quotas_is_shown_where_it_is_known(told):
     quota = [Quota("a", 0.5, 4_000_000_000.0), Quota("b", 0.5, 4_000_000_000.0), Quota("c", 0.83)]
-    page = text_of(Status("http://127.0.0.1:1", True, [], figures(told), quota), width=160).splitlines()
+    page = text_of(Status("http://127.0.0.1:1", True, [], figures(told), quota=quota), width=160).splitlines()
     assert re.fullmatch(r"quota    50% left, resets at \d\d-\d\d \d\d:\d\d \(in .*\): a, b *", page[1])
     assert page[2].rstrip() == "         83% left: c"
     assert "quota" not in text_of(Status("http://127.0.0.1:1", True, [], figures(told)))
@@ -112,6 +112,12 @@ def test_what_is_broken_is_named():
     assert "google: answers; the last failure: quota → wait" in page
     assert "answering" not in page
     assert "no metrics" in page
+
+
+def test_models_that_are_left_alone_are_named():
+    cooldown = {"model": "gemini-3-flash", "until": "2996-02-02T02:42:22Z", "reason": "rate", "google": "429"}
+    page = text_of(Status("http://127.0.0.1:1", True, [], None, [cooldown]))
+    assert re.search(r"gemini-3-flash: left alone for \d+ d .*\(rate\)", page)
 
 
 @pytest.fixture

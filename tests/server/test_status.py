@@ -91,6 +91,20 @@ async def test_what_a_run_has_caused(serve: Serve) -> None:
     assert (await (await serve(trace=False)).get("/run/k3f9"))[2]["traces"] is None
 
 
+async def test_a_run_is_told_to_whose_key_it_is_of_and_ends_once_for_all(serve: Serve) -> None:
+    keys = ("zg-right-key-0123456789", "zg-other-key-0123456789")
+    served = await serve(key=keys[0], keys=keys[1:])
+    mine, other = ({"x-api-key": key} for key in keys)
+    body = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "x"}]}
+    assert (await served.post("/run/k3f9/v1/chat/completions", body, headers=mine))[0] == 200
+    assert (await served.get("/run/k3f9", headers=other))[2]["turns"] == 0
+    assert (await served.post("/run/k3f9", {}, headers=other))[2]["ended"] is False
+    assert (await served.get("/run/k3f9", headers=mine))[2]["ended"] is False
+    _, _, told = await served.post("/run/k3f9", {}, headers=mine)
+    assert (told["turns"], told["ended"]) == (1, True)
+    assert (await served.get("/run/k3f9", headers=mine))[2] == told
+
+
 async def test_metrics(serve: Serve) -> None:
     served = await serve()
     await served.post(

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.observe import queries
 from zerogravity.observe.query import Query, parse
+from zerogravity.store import trace_index
 from zerogravity.store.trace_index import ASIDE, COLUMNS, FILE, Entry, TraceIndex
 
 ALL = Query()
 
 
-def entry(name: str, text: str = "some words", **values: object) -> Entry:
+def entry(
+    name: str, text: str = "some words", awaited: Sequence[tuple[str, str]] = (), results: Sequence[str] = (),
+    **values: object,
+) -> Entry:  # fmt: skip
     given: dict[str, object] = {
         **dict.fromkeys(COLUMNS, ""), "folder": name, "changed": 1, "created": float(ord(name[0])), "failed": 0,
         "prompt_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "thought_tokens": 0, "price": None, "total_ms": 0.0,
         "tools": "[]", "star": 0, "id": f"turn_{name}", "row": f'{{"id": "turn_{name}"}}', **values,
     }  # fmt: skip
-    return Entry(given, {"text": text})
+    return Entry(given, {"text": text}, awaited, results)
 
 
 def folders(index: TraceIndex, query: str = "") -> str:
@@ -60,16 +62,59 @@ def test_turns_are_put_replaced_and_removed(index) -> None:
     assert (folders(index), index.known()) == ("", {})
 
 
-@pytest.mark.parametrize(("query", "found"), queries.FOUND)
-def test_what_a_query_finds(query, found) -> None:
-    now = datetime(2026, 11, 29, 15, 30).timestamp()
-    row = queries.row(now)
-    held = {name: value for name, value in row.items() if name in COLUMNS}
-    held |= {"tools": json.dumps(row["tools"]), "failed": 1, "star": 1, "folder": "a", "changed": 1}
-    texts = {"request": row["question"], "call": "shell({})\napply_patch({})", "note": row["note"]}
-    index = TraceIndex(None)
-    index.put([Entry({**entry("a").values, **held}, {name: str(text) for name, text in texts.items()})])
-    assert bool(index.turns(parse(query, now))) is found
+ONE, TWO = ("call_1", "up_1"), ("call_2", "")
+
+
+@pytest.mark.parametrize(
+    ("awaited", "later", "missing"),
+    [
+        ([], [], {}),
+        ([ONE], [], {"turn_a": False}),
+        ([ONE], [("b", ["call_1"], "")], {}),
+        ([ONE], [("b", ["up_1"], "turn_a")], {}),
+        ([ONE], [("b", ["call_2", ""], "")], {"turn_a": False}),
+        ([ONE], [("b", [], "turn_a")], {"turn_a": True}),
+        ([ONE, TWO], [("b", ["call_1"], "turn_a")], {"turn_a": True}),
+        ([ONE, TWO], [("b", ["call_1"], "turn_a"), ("c", ["call_2"], "turn_b")], {}),
+        ([TWO], [("b", ["call_3"], "turn_c")], {"turn_a": False}),
+    ],
+)
+def test_the_turns_to_whose_calls_no_result_has_come(index, awaited, later, missing) -> None:
+    index.put([entry("a", awaited=awaited)])
+    index.put([entry(name, results=results, previous=previous) for name, results, previous in later])
+    assert index.without_results(["turn_a", "turn_b", "turn_none"]) == missing
+    assert index.without_results([f"turn_{n}" for n in range(1200)]) == {}
+    index.remove(["a", "b", "c"])
+    assert index.without_results(["turn_a"]) == {}
+    index.put([entry("d", awaited=[ONE])])
+    assert index.without_results(["turn_d"]) == {"turn_d": False}, "what was brought is forgotten with its turn"
+
+
+def test_an_index_of_an_older_version_is_made_again(file, monkeypatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(trace_index, "STEPS", trace_index.STEPS[:1])
+        database = trace_index._connect(file)
+        database.execute("INSERT INTO parts (turn, part, text) VALUES (1, 'text', 'old words')")
+        database.commit()
+        database.close()
+    index = TraceIndex(file)
+    assert index.is_empty()
+    index.put([entry("a")])
+    assert folders(index, "words") == "a"
+
+
+def test_the_file_shrinks_with_what_is_removed(file) -> None:
+    index = TraceIndex(file)
+    names = [f"{n:04}" for n in range(200)]
+    for some in (names[:100], names[100:]):
+        index.put([entry(name, f"{name} some words " * 2000) for name in some])
+    before = file.stat().st_size
+    index.remove(names[:20])
+    assert file.stat().st_size == before, "it is used again"
+    index.remove(names[20:150])
+    assert file.stat().st_size < before / 2
+    assert len(index.known()) == 50
+    assert not file.with_name(f"{FILE}-wal").exists()
 
 
 def test_a_batch_is_put_as_a_whole_or_not_at_all(index) -> None:

@@ -26,6 +26,7 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     from zerogravity.observe import offered
     from zerogravity.observe.figures import short
     from zerogravity.surfaces.common.models import ALIASES
+    from zerogravity.wire.reasons import span
 
     there = asked(url, config_file)
     rows = asyncio.run(offered.fetch(there.url, there.key, {**ALIASES, **there.config.aliases}))
@@ -44,7 +45,9 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     for row in rows:
         limits = (short(row.input_limit), short(row.output_limit))
         quota = (row.quota.words(now) if row.quota else "",) if known else ()
-        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, *quota, Text(", ".join(row.aliases), "dim"))
+        waits = Text(f"left alone for {span(row.cooldown)} ", "yellow") if row.cooldown else Text()
+        names = waits + Text(", ".join(row.aliases), "dim")
+        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, *quota, names)
     console().print(table)
 
 

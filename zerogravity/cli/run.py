@@ -143,10 +143,10 @@ async def _used(gateway: Gateway, run_id: str) -> str:
 
     deadline = asyncio.get_running_loop().time() + LINGER_S
     try:
-        while (totals := await gateway.totals(run_id)).get("running"):
-            if asyncio.get_running_loop().time() > deadline:
-                break
+        totals = await gateway.totals(run_id, ended=True)
+        while totals.get("running") and asyncio.get_running_loop().time() <= deadline:
             await asyncio.sleep(0.05)
+            totals = await gateway.totals(run_id)
     except OSError as error:
         return f"{error}, so what the program used is not known"
     return summed(totals)

@@ -7,6 +7,7 @@ from typing import Any
 from zerogravity import redact
 
 INVALID_PARAMS = -32602
+LONGEST = 2000  # characters of a server's words
 
 
 class ServerError(Exception):
@@ -20,7 +21,7 @@ class ServerError(Exception):
 
 def protocol(code: int, message: str) -> ServerError:
     """The server refuses a call, or its answer is none. ``message`` may be the server's own."""
-    text = redact.text(message)
+    text = redact.text(message[:LONGEST])
     return ServerError({"type": "mcp_protocol_error", "code": code, "message": text}, text)
 
 

@@ -20,7 +20,7 @@ from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Approval, ToolServer, Turn
-from zerogravity.errors import Fault, bad_request, upstream
+from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
 from zerogravity.mcp.offer import Listed, offer
@@ -52,16 +52,25 @@ class ServerTools(Rule):
         self._count = count
 
     def first(self, turn: Turn) -> Turn:
-        endpoints(turn.servers, self._config)
-        labels = [server.label for server in turn.servers]
-        for server in turn.servers:
-            if labels.count(server.label) > 1:
-                text = f"Invalid '{server.param}': there are several MCP servers of the name {server.label!r}."
-                raise bad_request(text, param=server.param)
+        self._endpoints(turn)
         return turn
+
+    def _endpoints(self, turn: Turn) -> list[Endpoint]:
+        return endpoints(turn.servers, self._config, turn.surface)
 
     def before(self, turn: Turn) -> Following | None:
         return Following(self._begin) if turn.servers or turn.approvals else None
+
+    async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
+        """The tools that have been listed are offered to the other model, too."""
+        lists = {listing.server: listing.tools for listing in running.channel.state.listings}
+        where = self._endpoints(turn)
+        listed = [
+            Listed(server, endpoint, lists[server.label])
+            for server, endpoint in zip(turn.servers, where, strict=True)
+            if server.label in lists
+        ]
+        return (await asyncio.to_thread(offer, turn, listed)).turn if listed else turn
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
@@ -72,7 +81,7 @@ class ServerTools(Rule):
 
     async def _begin(self, running: RunningTurn) -> Turn | Terminal:
         turn = running.turn
-        where = endpoints(turn.servers, self._config)
+        where = self._endpoints(turn)
         lists = await asyncio.gather(*map(partial(self._list, running), turn.servers, where))
         if wrong := [(server.label, found) for server, found in zip(turn.servers, lists, strict=True)
                      if isinstance(found, ServerError)]:  # fmt: skip
@@ -85,10 +94,11 @@ class ServerTools(Rule):
         ]
         offered = await asyncio.to_thread(offer, turn, listed)
         running.add(*offered.listings, *offered.notices)
-        if not turn.approvals:
-            return offered.turn
-        results = await self._approved(running, turn.approvals)
-        return await asyncio.to_thread(filled, offered.turn, results)
+        made = offered.turn
+        if turn.approvals:
+            results = await self._approved(running, turn.approvals)
+            made = await asyncio.to_thread(filled, made, results)
+        return made if self._left(running) else withdrawn(made, _names(running.channel.state))
 
     async def _list(self, running: RunningTurn, server: ToolServer, endpoint: Endpoint) -> Sequence[Json] | ServerError:
         if server.listed is not None:
@@ -125,33 +135,31 @@ class ServerTools(Rule):
         state = running.channel.state
         items = state.items[state.round.begins_at :]
         calls = [item for item in items if isinstance(item, Call)]
-        spent = self._spent(running)
+        spent = self._left(running) == 0
         await self._run(running, [call for call in calls if call.server and not call.asks])
         if any(not call.server for call in calls):
             return Finished("tool")
         if spent or any(call.returned is None for call in calls):
             return Finished("stop")
         turn = await asyncio.to_thread(answered, running.turn, items)
-        return withdrawn(turn, _names(state)) if self._spent(running) else turn
-
-    def _spent(self, running: RunningTurn) -> bool:
-        """Whether no more calls are run: there have been as many, or as many rounds, as there may be."""
-        state = running.channel.state
-        return self._left(running) <= 0 or state.rounds >= self._limits.mcp_rounds
+        last = self._left(running) == 0 or state.rounds >= self._limits.mcp_rounds
+        return withdrawn(turn, _names(state)) if last else turn
 
     def _left(self, running: RunningTurn) -> int:
-        wanted = running.turn.max_calls
+        """How many calls may still be run."""
+        state, wanted = running.channel.state, running.turn.max_calls
         most = self._limits.mcp_calls if wanted is None else min(wanted, self._limits.mcp_calls)
-        return most - sum(call.returned is not None for call in running.channel.state.function_calls)
+        ran = sum(call.returned is not None for call in state.function_calls)
+        return max(most - ran, 0) if state.rounds <= self._limits.mcp_rounds else 0
 
     async def _run(self, running: RunningTurn, calls: Iterable[Call]) -> None:
         """Run them, some at a time, and record what each comes to; what is beyond the limit is not run."""
         calls = list(calls)
-        left = max(self._left(running), 0)
+        left = self._left(running)
         for call in calls[left:]:
             running.add(failed(call.call_id, protocol(INVALID_PARAMS, IGNORED)))
         places = asyncio.Semaphore(self._limits.mcp_parallel)
-        where = {endpoint.label: endpoint for endpoint in endpoints(running.turn.servers, self._config)}
+        where = {endpoint.label: endpoint for endpoint in self._endpoints(running.turn)}
 
         async def run(call: Call) -> None:
             async with places:
@@ -198,4 +206,4 @@ def _arguments(call: Call) -> dict[str, Any]:
 def _unlisted(label: str, error: ServerError) -> Fault:
     """With the status and the beginning that OpenAI's API has for it."""
     text = f"Error retrieving tool list from MCP server: '{label}': {error.message}"
-    return upstream(424, "mcp_server_error", text)
+    return Fault(Origin.CLIENT, 424, "mcp_server_error", text, termination=Termination.REJECTED)

@@ -19,6 +19,7 @@ from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_reque
 from zerogravity.mcp.filters import names_of
 from zerogravity.wire.narrow import Json
 
+ASKING = "responses"  # the surface that can ask for an approval
 OURS = frozenset({
     "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade", "accept",
     "accept-encoding", "mcp-session-id", "mcp-protocol-version",
@@ -62,18 +63,19 @@ def _asks(rule: Any, tool: Json) -> bool:
     return always is None if never is None else not names_of(never, tool)
 
 
-def endpoints(servers: Sequence[ToolServer], config: Config) -> list[Endpoint]:
-    """How each is reached. Raises FaultError 400 naming the entry that is not allowed, or cannot be used."""
-    made = [_endpoint(server, config) for server in servers]
+def endpoints(servers: Sequence[ToolServer], config: Config, surface: str) -> list[Endpoint]:
+    """How each is reached, for a turn of that surface. Raises FaultError 400 naming the entry that is not allowed, or
+    cannot be used."""
+    made = [_endpoint(server, config, surface) for server in servers]
     if made and find_spec("mcp") is None:
         raise FaultError(_not_installed())
     return made
 
 
-def _endpoint(server: ToolServer, config: Config) -> Endpoint:
+def _endpoint(server: ToolServer, config: Config, surface: str) -> Endpoint:
     known = config.mcp_servers.get(server.label)
     if known is not None and server.url in ("", known.url or ""):
-        return _configured(server, known)
+        return _configured(server, known, surface)
     if not server.url:
         raise bad_request(
             f"Invalid '{server.param}': no MCP server of the name {server.label!r} is configured, and no URL is given. "
@@ -95,7 +97,7 @@ def _endpoint(server: ToolServer, config: Config) -> Endpoint:
     )  # fmt: skip
 
 
-def _configured(server: ToolServer, known: McpServer) -> Endpoint:
+def _configured(server: ToolServer, known: McpServer, surface: str) -> Endpoint:
     if known.command is not None and server.headers:
         raise bad_request(
             f"Invalid '{server.param}': {server.label!r} is a command, which takes no headers.", param=server.param
@@ -107,6 +109,11 @@ def _configured(server: ToolServer, known: McpServer) -> Endpoint:
     taken = {name.lower() for name in own}
     headers = {name: value for name, value in server.headers.items() if name.lower() not in taken} | own
     rule = known.require_approval
+    if rule != "never" and surface != ASKING:
+        raise bad_request(
+            f"Invalid '{server.param}': calls of {server.label!r} need approval, which only /v1/responses can ask for.",
+            param=server.param,
+        )
     approval = rule.model_dump() if isinstance(rule, ApprovalRule) else rule
     return Endpoint(
         server.label, known.url or "", headers, known.command or "", known.args, known.env, configured=True,

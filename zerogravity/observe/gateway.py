@@ -35,7 +35,7 @@ class Gateway:
     async def is_there(self) -> bool:
         """False: nobody listens. Raises OSError when somebody else does; no key has been sent by then."""
         try:
-            _, body = await self._get("/health", {})
+            _, body = await self._answer("GET", "/health", {})
         except aiohttp.ClientConnectorError:
             return False
         except SILENT:
@@ -60,23 +60,23 @@ class Gateway:
             raise OSError(f"{self.url} refuses: {text(members(body.get('error')).get('message')) or status}{remedy}")
         return [text(model.get("id")) for model in objects(body.get("data"))]
 
-    async def totals(self, run: str) -> Json:
-        """What a run has caused so far, see ``Runs``. Raises OSError."""
-        status, body = await self._asked(f"/run/{run}")
+    async def totals(self, run: str, *, ended: bool = False) -> Json:
+        """What a run has caused so far, see ``Runs``. ``ended``: tells that its program has. Raises OSError."""
+        status, body = await self._asked(f"/run/{run}", "POST" if ended else "GET")
         if status != 200:
             raise OSError(f"{self.url} does not tell what the run used ({status})")
         return body
 
-    async def _asked(self, path: str) -> tuple[int, Json]:
+    async def _asked(self, path: str, method: str = "GET") -> tuple[int, Json]:
         try:
-            return await self._get(path, {"Authorization": f"Bearer {self.key}"} if self.key else {})
+            return await self._answer(method, path, {"Authorization": f"Bearer {self.key}"} if self.key else {})
         except SILENT as error:
             raise OSError(f"the gateway on {self.url} no longer answers") from error
 
-    async def _get(self, path: str, headers: Mapping[str, str]) -> tuple[int, Json]:
+    async def _answer(self, method: str, path: str, headers: Mapping[str, str]) -> tuple[int, Json]:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session,
-            session.get(self.url + path, allow_redirects=False) as answer,
+            session.request(method, self.url + path, allow_redirects=False) as answer,
         ):
             body: object = await answer.json()
             return answer.status, members(body)

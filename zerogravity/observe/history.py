@@ -9,11 +9,11 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.errors import FaultError
-from zerogravity.observe import indexing, query, session_summary, trace_folders, trace_reader
+from zerogravity.errors import FaultError, Termination
+from zerogravity.observe import indexing, query, session_summary, summary, trace_folders, trace_reader
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
+from zerogravity.store.trace_index import FILE, Failures, Found, Part, TraceIndex
 
 AROUND = 60  # characters of a snippet on each side of what was found
 
@@ -26,8 +26,15 @@ class Page(NamedTuple):
     more: bool
 
 
+class Listed(NamedTuple):
+    """``row``: as in ``Page``."""
+
+    trace: Trace
+    row: dict[str, object]
+
+
 class Hit(NamedTuple):
-    """A line of a turn's text. ``part``: see ``indexing``."""
+    """A line of a turn's text. ``part``: see ``turn_texts``."""
 
     turn: str
     part: str
@@ -55,12 +62,15 @@ class History:
         wanted = query.parse(text, time.time())
         index = self._synced()
         found = index.turns(wanted, before=before, limit=limit + 1)
-        rows = [row for _, row in found[:limit]]
-        if wanted.words:
-            with closing(index.texts(folder for folder, _ in found[:limit])) as texts:
-                for row, parts in zip(rows, texts, strict=True):
-                    row["snippet"] = _snippet(parts, wanted.words)
-        return Page(rows, len(found) > limit)
+        return Page(_rows(index, found[:limit], wanted), len(found) > limit)
+
+    def listed(self, text: str = "", *, limit: int = 0) -> list[Listed]:
+        """The same turns with their rows, newest first. ``limit`` 0: all."""
+        wanted = query.parse(text, time.time())
+        index = self._synced()
+        found = index.turns(wanted, limit=limit or -1)
+        rows = zip(found, _rows(index, found, wanted), strict=True)
+        return [Listed(trace, row) for (folder, _), row in rows if (trace := trace_reader.load(self.root / folder))]
 
     def traces(self, text: str = "", *, limit: int = 0) -> Iterator[Trace]:
         """The turns that the query finds, newest first. ``limit`` 0: all."""
@@ -72,8 +82,14 @@ class History:
         """Sessions with a turn that the query finds, newest first: see ``session_summary.of``. ``before``: only those
         whose newest such turn began earlier."""
         wanted = query.parse(text, time.time())
-        found = self._synced().sessions(wanted, before=before, limit=limit)
+        found = self._synced().sessions(wanted, before=before, limit=limit)  # without the states of turns
         return [session_summary.of(rows) for rows in found]
+
+    def row(self, trace: Trace) -> dict[str, object]:
+        """As ``search`` has it, of one that has been found already."""
+        made = summary.stored_row(trace.info)
+        _tell_of_results(self._synced(), [made])
+        return made
 
     def trace(self, turn_id: str) -> Trace | None:
         """The recorded turn with this id, or None."""
@@ -126,6 +142,24 @@ class History:
         self._memory = self._memory or TraceIndex(None)
         indexing.sync(self.root, self._memory)
         return self._memory
+
+
+def _rows(index: TraceIndex, found: Sequence[Found], wanted: query.Query) -> list[dict[str, object]]:
+    """As ``Page`` has them."""
+    rows = [row for _, row in found]
+    _tell_of_results(index, rows)
+    if wanted.words:
+        with closing(index.texts(folder for folder, _ in found)) as texts:
+            for row, parts in zip(rows, texts, strict=True):
+                row["snippet"] = _snippet(parts, wanted.words)
+    return rows
+
+
+def _tell_of_results(index: TraceIndex, rows: Iterable[dict[str, object]]) -> None:
+    """Whether the results of a turn's calls have come, only later turns know."""
+    ended = {str(row.get("id")): row for row in rows if row.get("code") == Termination.TOOL}
+    for turn, given_up in index.without_results(ended).items() if ended else ():
+        ended[turn].update(summary.without_results(ended[turn], time.time(), given_up=given_up))
 
 
 def _hits(pattern: re.Pattern[str], parts: Generator[Part]) -> Iterator[Hit]:

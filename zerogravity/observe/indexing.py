@@ -1,39 +1,25 @@
 """Trace folders → the index of traces, and what keeps it up to date: the recorder tells what it has written and
 removed, ``sync`` compares everything.
-
-A turn's texts, by part, are what it is found by. Of a request it is what is new in it (``Placement.fresh``), so that a
-long conversation is not there once per turn:
-
-| part       | text                                                                                    |
-|------------|-----------------------------------------------------------------------------------------|
-| `request`  | the user's words; at the beginning of a conversation also the system instruction        |
-| `result`   | what the client's tools have answered                                                   |
-| `thinking` | the model's thoughts                                                                    |
-| `text`     | its answer                                                                              |
-| `call`     | the tools that it calls: `name(arguments)`                                              |
-| `failure`  | code and message of a failed turn                                                       |
-| `note`     | the owner's                                                                             |
-
-A part ends after 1,048,576 characters.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from itertools import batched
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from zerogravity.observe import moments, summary, tool_results, trace_folders, trace_reader
+from zerogravity.errors import Termination
+from zerogravity.observe import moments, summary, trace_folders, trace_reader, turn_texts
+from zerogravity.observe.source import TurnSource
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import count, lookup, members, number, objects, text, texts
+from zerogravity.wire.narrow import count, members, number, text, texts
 from zerogravity.worker import BackgroundWorker
 
-MOST = 1 << 20  # characters of a part
 BATCH = 20  # turns of a transaction
 PAUSE_S = 0.5  # a turn can be found that long after its end
 QUEUED = 10_000
@@ -62,43 +48,20 @@ def entry(trace: Trace, folder: str, changed: int) -> Entry:
         "tools": _clean(jsonio.text(texts(info.get("called")))), "note": _clean(text(info.get("note"))),
         "star": int(trace.starred), "row": _clean(jsonio.text(row)),
     }  # fmt: skip
-    return Entry(values, {name: _clean(part[:MOST]) for name, part in parts(trace).items() if part})
+    source = cast("TurnSource", trace)  # pyright does not see that a cached_property has the type of what it caches
+    parts = {name: _clean(part) for name, part in turn_texts.of(source).items()}
+    results = [_clean(call) for call in summary.results(turn_texts.fresh(source))]
+    return Entry(values, parts, _awaited(trace), results)
 
 
-def parts(trace: Trace) -> dict[str, str]:
-    """Part → text, as the table above has them."""
-    info, state = trace.info, trace.state
-    names = {name: text(client) for name, client in members(info.get("tool_names")).items()}
-    request = trace.google_request
-    previous = text(info.get("previous"))
-    fresh = objects(request.get("contents"))[count(info.get("fresh")) if previous else 0 :]
-    asked = [] if previous else list(_texts(request.get("systemInstruction")))
-    for content in fresh:
-        if not (previous and content.get("role") == "model"):  # else it is the answer of the turn before
-            asked += _texts(content)
-    results = [members(part.get("functionResponse")) for content in fresh for part in summary.parts(content)]
-    code = text(lookup(info, "failure", "code"))
-    return {
-        "request": "\n".join(asked),
-        "result": "\n".join(filter(None, map(_printed, results))),
-        "thinking": state.thinking,
-        "text": state.text,
-        "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),
-        "failure": f"{code}: {trace.failure_text}" if code else "",
-        "note": text(info.get("note")),
-    }
+def _awaited(trace: Trace) -> list[tuple[str, str]]:
+    """The calls whose results its client was to bring."""
+    if trace.info.get("code") != Termination.TOOL:
+        return []
+    from zerogravity.surfaces import REGISTRY  # heavy, and not for who finds the index as it should be
 
-
-def _texts(content: object) -> Iterator[str]:
-    for part in summary.parts(content):
-        if found := text(part.get("text")):
-            yield found
-
-
-def _printed(result: Mapping[str, object]) -> str:
-    """What a tool gave back, as the inspector shows it, and what else it said."""
-    output = tool_results.of_part(result)
-    return "\n".join(filter(None, (output.text, jsonio.text(output.rest) if output.rest else "")))
+    found = summary.awaited_calls(trace.channel.turn, trace.state.function_calls, REGISTRY)
+    return [(_clean(own), _clean(upstream)) for own, upstream in found]
 
 
 def _clean(value: str) -> str:

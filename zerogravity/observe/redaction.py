@@ -16,6 +16,7 @@ from zerogravity import redact
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Event,
     Failed,
     Finished,
@@ -25,10 +26,12 @@ from zerogravity.core.events import (
     Notice,
     Record,
     RequestLine,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.core.turn import RecordedDetails, Turn
@@ -111,6 +114,9 @@ def redacted_turn(turn: Turn) -> Turn:
     return replace(
         turn,
         model=redact.text(turn.model),
+        models=tuple(map(redact.text, turn.models)),
+        served_by=redact.text(turn.served_by),
+        fallbacks=(),
         target=replace(turn.target, name=redact.text(turn.target.name)),
         google_request=redact.json_value(turn.google_request),
         details=RecordedDetails(redact.json_value(turn.details.as_json())),
@@ -143,6 +149,12 @@ def redacted_event(event: Event) -> Event:
             return InlineData(redact.text(mime), data)
         case ServerTool(part):
             return ServerTool(_redacted_json(part))
+        case ToolsListed(tools=tools, error=error):
+            return replace(event, tools=tuple(map(redact.json_value, tools)), error=redact.text(error))
+        case CallReturned(output=output, error=error):
+            return replace(event, output=_redacted_json(output), error=redact.json_value(error))
+        case RoundOpened(why=why):
+            return replace(event, why=redact.text(why))
         case Grounding(data):
             return Grounding(redact.json_value(data))
         case Notice(code, text):

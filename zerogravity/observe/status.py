@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import aiohttp
@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import quotas
+from zerogravity.observe.cooling import left_alone
 from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
 from zerogravity.observe.quotas import Quota
-from zerogravity.wire.narrow import members
+from zerogravity.wire.narrow import Json, members, objects
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
@@ -29,7 +30,9 @@ NOW = {
     "zg_store_channels": "in memory", "zg_store_bytes": "bytes held", "zg_loop_lag_seconds": "loop lag",
 }  # fmt: skip
 TROUBLE = {
-    "zg_fail_open_total": "failed open", "zg_tap_errors_total": "unreadable answers",
+    "zg_retries_total": "asked once more", "zg_fallbacks_total": "moved to another model",
+    "zg_cooldown_refusals_total": "refused in a cooldown", "zg_fail_open_total": "failed open",
+    "zg_tap_errors_total": "unreadable answers",
     "zg_parse_failures_total": "parse failures", "zg_trace_dropped_total": "not traced",
 }  # fmt: skip
 
@@ -48,20 +51,23 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``: as ``GET /ready`` reports them. ``figures``: None if metrics are off. ``quota``: of the models
-    of which the language server tells it."""
+    """``checks``, ``cooldowns``: as ``GET /ready`` reports them. ``figures``: None if metrics are off. ``quota``: of
+    the models of which the language server tells it."""
 
     url: str
     ready: bool
     checks: list[Check]
     figures: Figures | None
-    quota: list[Quota] = field(default_factory=list[Quota])
+    cooldowns: Sequence[Json] = ()
+    quota: Sequence[Quota] = ()
 
     def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
         checks = [check.as_json() for check in self.checks]
-        quota = [each.as_json() for each in self.quota]
-        return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures, "quota": quota}
+        return {
+            "url": self.url, "ready": self.ready, "checks": checks, "cooldowns": [dict(one) for one in self.cooldowns],
+            "figures": figures, "quota": [each.as_json() for each in self.quota],
+        }  # fmt: skip
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
@@ -72,6 +78,7 @@ async def fetch(url: str, key: str | None = None) -> Status:
             async with session.get(f"{url}/ready") as response:
                 body = await response.json()
                 ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
+                cooldowns = objects(body.get("cooldowns"))
             async with session.get(f"{url}/health") as response:
                 quota = quotas.read(members(await response.json()).get("quota"))
             async with session.get(f"{url}/metrics") as response:
@@ -80,7 +87,7 @@ async def fetch(url: str, key: str | None = None) -> Status:
             raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise nobody(url) from error
-    return Status(url, ready, checks, None if text is None else figures(text), quota)
+    return Status(url, ready, checks, None if text is None else figures(text), cooldowns, quota)
 
 
 def figures(text: str) -> Figures:
@@ -132,6 +139,7 @@ def render(status: Status) -> RenderableType:
         if check.fix or not check.ok:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
+    parts += [Text(f"  {words}", style="yellow") for words in left_alone(status.cooldowns, time.time())]
     if status.quota:
         parts.append(_quota(status.quota))
     if status.figures is None:
@@ -146,7 +154,7 @@ def render(status: Status) -> RenderableType:
     return Group(*parts)
 
 
-def _quota(known: list[Quota]) -> Table:
+def _quota(known: Sequence[Quota]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=8)
     for number, line in enumerate(quotas.lines(known, time.time())):

@@ -5,7 +5,7 @@ Both take a running turn's own channel and redact what they show.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -19,10 +19,10 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question, newest_result
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import moments, notes, prices, redaction, tool_results
+from zerogravity.observe import moments, notes, prices, redaction, session_summary, tool_results
 from zerogravity.observe.prices import Price
 from zerogravity.observe.sessions import NOWHERE, Placement
-from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
+from zerogravity.wire.narrow import Json, count, items, lookup, members, number, objects, text
 
 if TYPE_CHECKING:
     from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
@@ -33,6 +33,8 @@ PREVIEW = 200
 LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
+TOOL_WAIT = "tool wait"
+RUNS_TOOL = "running tool"
 NO_RESULT = "no result came"  # not final: it may still come
 FINAL = frozenset({"done", "failed"})
 
@@ -258,19 +260,28 @@ def stored_row(info: Json) -> dict[str, object]:
     }
 
 
+def without_results(row: Json, now: float, *, given_up: bool) -> dict[str, object]:
+    """What differs in the row of a recorded turn, as in ``activity``, when results of its calls have not come.
+    ``now``: wall-clock seconds; ``given_up``: another turn goes on from it."""
+    passed = (now - session_summary.ended(row)) * 1000
+    return {"state": NO_RESULT if given_up or passed >= TOOLS_NS / 1e6 else TOOL_WAIT, "state_ms": max(passed, 0.0)}
+
+
 def activity(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
 ) -> tuple[str, int]:
     """What a turn is doing now, in words, and since when (ns). ``answered``: ids of calls whose results have come back,
-    and of turns that others go on from; None: not tracked."""
+    and of turns that others go on from, or whose program has ended; None: not tracked."""
     marks, answer = channel.marks, channel.state.items
     if channel.closed:
         done = marks["done"]
         if channel.termination is Termination.TOOL and _unanswered(channel, answered, surfaces):
             given_up = now - done >= TOOLS_NS or channel.id in (answered or ())
-            return (NO_RESULT if given_up else "tool wait"), done
+            return (NO_RESULT if given_up else TOOL_WAIT), done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
+    if newest is not None and _runs_calls(channel):
+        return RUNS_TOOL, newest
     if newest is not None and now - newest > STALL_NS:
         return "stalled", newest
     if newest is not None and _between_attempts(channel):
@@ -280,10 +291,19 @@ def activity(
             return "thinking", marks.get("first_thinking", marks["received"])
         case Message() | Media():
             return "text", marks.get("first_text", marks["received"])
+        case Call(server=server, returned=returned) if server:
+            return (RUNS_TOOL if returned is None else "waiting for LS"), newest or marks["received"]
         case Call():
-            return "tool wait", marks.get("first_call", marks["received"])
+            return TOOL_WAIT, marks.get("first_call", marks["received"])
         case None:
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
+
+
+def _runs_calls(channel: CascadeChannel) -> bool:
+    """Whether the round is over and the gateway runs calls of it."""
+    state = channel.state
+    calls = (item for item in state.items[state.round.begins_at :] if isinstance(item, Call))
+    return state.finish is not None and any(call.server and not call.asks and call.returned is None for call in calls)
 
 
 def _between_attempts(channel: CascadeChannel) -> bool:
@@ -293,11 +313,28 @@ def _between_attempts(channel: CascadeChannel) -> bool:
 
 
 def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfaces: Surfaces) -> bool:
-    """Whether results of calls are still missing. False where calls and results have no ids to match them by."""
-    if answered is None or not rules(channel.turn.target.family).ids_on_calls:
+    """Whether results of calls are still missing."""
+    if answered is None:
         return False
-    calls = channel.state.function_calls
-    surface = surfaces.get(channel.turn.surface)
-    if surface is not None and not surface.assigns_call_ids and not all(call.upstream_id for call in calls):
-        return False
-    return any(call.call_id not in answered and call.upstream_id not in answered for call in calls)
+    awaited = awaited_calls(channel.turn, channel.state.client_calls, surfaces)
+    return any(own not in answered and upstream not in answered for own, upstream in awaited)
+
+
+def awaited_calls(turn: Turn, calls: Sequence[Call], surfaces: Surfaces) -> list[tuple[str, str]]:
+    """The ids, ours and Google's (or empty), by which results of the turn's calls are known; none where calls and
+    results have no ids to match them by."""
+    surface = surfaces.get(turn.surface)
+    named = surface is None or surface.assigns_call_ids or all(call.upstream_id for call in calls)
+    if not named or not rules(turn.target.family).ids_on_calls:
+        return []
+    return [(call.call_id, call.upstream_id or "") for call in calls]
+
+
+def results(messages: Iterable[Json]) -> frozenset[str]:
+    """The ids of calls whose results are in these messages."""
+    return frozenset(
+        call_id
+        for content in messages
+        for part in parts(content)
+        if isinstance(call_id := lookup(part, "functionResponse", "id"), str)
+    )

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from zerogravity.observe import figures, moments, session_summary, trace_folders
 from zerogravity.observe.prices import Price
+from zerogravity.observe.summary import NO_RESULT
 from zerogravity.observe.terminal import one_line, plain
 from zerogravity.wire.narrow import Json, count, members, number, text, texts
 
@@ -55,7 +56,7 @@ def tree(rows: Sequence[Json]) -> RenderableType:
             plain(trace_folders.short(text(row.get("id")))),
             one_line(bent + (text(row.get("label")) or text(row.get("question")))),
             one_line(" ".join(figures.counted(texts(row.get("tools"))))),
-            plain(text(row.get("code")) or text(row.get("state")), "red" if row.get("failed") else "green"),
+            _end(row),
             plain(_tokens(told)), plain(_price(told)), plain(_time(told)),
         )  # fmt: skip
     return Group(_head(session_summary.of(rows)), made)
@@ -86,6 +87,13 @@ def in_order(rows: Iterable[Json]) -> list[Placed]:
     first = [placed for side in before.pop("", ()) for placed in line(side, 1)]
     made = [*first, *line("", 0)]
     return [*made, *(placed for side in list(lines) for placed in line(side, 1))]  # whose beginning is not known
+
+
+def _end(row: Json) -> Text:
+    """How a turn ended, or what it waits for."""
+    if row.get("state") == NO_RESULT:
+        return plain(NO_RESULT, "yellow")
+    return plain(text(row.get("code")) or text(row.get("state")), "red" if row.get("failed") else "green")
 
 
 def _head(one: Json) -> Text:

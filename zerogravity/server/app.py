@@ -12,6 +12,7 @@ from zerogravity.hosts import BACKLOG
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
 from zerogravity.server.connection_memory import ConnectionMemory
+from zerogravity.server.conversation_writer import CONVERSATIONS, ConversationWriter
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.routes import add_routes
@@ -38,6 +39,7 @@ def build_app(services: Services) -> web.Application:
     )
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
+    app[CONVERSATIONS] = ConversationWriter(services, app[RESPONSE_WRITER].pending)
     app[SOCKETS] = set()
     app[CONNECTION_MEMORY] = memory = ConnectionMemory(services.budget.share("connections"))
     services.budget.watch("connections", lambda: memory.bytes)

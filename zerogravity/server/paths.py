@@ -76,6 +76,8 @@ def _served(parts: list[str], before: str) -> str | None:
             calls = rest and (":" in rest[-1] or "%3a" in rest[-1].lower())
             version = before if before in VERSIONS else "v1beta" if calls else "v1"
             return "/".join(["", version, "models" if kind == "models" else "tunedModels", *rest])
+        case "conversations":
+            return "/".join(["", "v1", "conversations", *rest])
         case "token" if not rest and before in ("", *VERSIONS):
             return "/v1/token"
         case "health" | "ready" | "metrics" | "inspector" as own if not rest:

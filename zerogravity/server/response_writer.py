@@ -13,6 +13,7 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.core.turn import Turn
+from zerogravity.server.conversation_writer import conversation_of, is_conversation
 from zerogravity.server.services import Services
 from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
@@ -25,30 +26,33 @@ SLICE = 200  # records of a background response that are rendered at once: a few
 
 
 class ResponseWriter:
-    """``services.responses`` behind its pending writes."""
+    """``services.responses`` behind its ``pending`` writes."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
-        self._pending = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
-        services.budget.watch("unwritten", lambda: self._pending.bytes)
-        self.delete = self._pending.delete
+        self.pending = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
+        services.budget.watch("unwritten", lambda: self.pending.bytes)
+        self.delete = self.pending.delete
         services.store.on_closed.append(self.save_end)
 
     @property
     def waiting(self) -> int:
         """How many writes are pending."""
-        return len(self._pending)
+        return len(self.pending)
 
     async def get(self, response_id: str, owner: str) -> StoredResponse | None:
         """That response, written or pending. None: unknown, or of another owner."""
-        entry = await self._pending.get(response_id, owner)
-        return None if entry is None else stored_of(entry)
+        entry = await self.pending.get(response_id, owner)
+        return None if entry is None or is_conversation(entry) else stored_of(entry)
 
     async def item(self, item_id: str, owner: str) -> Json | None:
         """The newest item with that id."""
-        entry = await self._pending.with_item(item_id, owner)
-        return None if entry is None else stored_of(entry).items.get(item_id)
+        entry = await self.pending.with_item(item_id, owner)
+        if entry is None:
+            return None
+        items = conversation_of(entry).visible if is_conversation(entry) else stored_of(entry).items
+        return items.get(item_id)
 
     def save_start(self, channel: CascadeChannel) -> None:
         """Store that a background turn has started."""
@@ -64,18 +68,18 @@ class ResponseWriter:
     async def start_saved(self, channel: CascadeChannel) -> None:
         """Wait until one try to write the start has been made."""
         if (storing := self._storing(channel.turn)) is not None:
-            await self._pending.tried(channel.turn.owner, storing.id(channel.id))
+            await self.pending.tried(channel.turn.owner, storing.id(channel.id))
 
     async def end_saved(self, channel: CascadeChannel) -> None:
         """Before a client reads that its response is stored: wait until one try to write it has been made, where the
         store outlives this process."""
         storing = self._storing(channel.turn)
         if storing is not None and self._services.config.store_path is not None:
-            await self._pending.tried(channel.turn.owner, storing.id(channel.id))
+            await self.pending.tried(channel.turn.owner, storing.id(channel.id))
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""
-        await self._pending.close(CLOSE_S)
+        await self.pending.close(CLOSE_S)
 
     def _storing(self, turn: Turn) -> Storing | None:
         """None: it is not stored."""
@@ -83,7 +87,7 @@ class ResponseWriter:
         return surface.storing if turn.store and surface is not None else None
 
     def _add(self, channel: CascadeChannel, storing: Storing, make: Make) -> None:
-        self._pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held)
+        self.pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held)
 
     async def _start_entry(self, channel: CascadeChannel, storing: Storing) -> Entry:
         return entry_of(storing.at_start(channel, self._services.secret))

@@ -12,7 +12,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.middleware import json_response
-from zerogravity.server.respond import json_answer, notes_header, replay, stream
+from zerogravity.server.respond import json_answer, replay, stream, turn_headers
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import read_turn, start
@@ -36,7 +36,7 @@ async def in_background(request: web.Request, surface: Surface, channel: Cascade
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(current_response(request.app[SERVICES], channel), notes_header(channel.turn))
+    return json_response(current_response(request.app[SERVICES], channel), turn_headers(surface, channel))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -92,10 +92,7 @@ async def cancel(request: web.Request) -> web.Response:
 async def input_items(request: web.Request) -> web.Response:
     """GET /v1/responses/{id}/input_items"""
     check_include(request)
-    limit = number(request, "limit", 1, MAX_PAGE) or PAGE
-    order = request.query.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise bad_request(f"Invalid value: '{order[:40]}'. Supported values are: 'asc' and 'desc'.", param="order")
+    limit, order = page_size(request), order_of(request)
     found = await find(request)
     items = found.turn.details_as(ResponsesDetails).input if isinstance(found, CascadeChannel) else found.input_items
     return json_response(page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
@@ -122,9 +119,9 @@ def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | 
 async def compact(request: web.Request) -> web.Response:
     """POST /v1/responses/compact: a turn in which the model summarises the dialogue."""
     incoming = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
-    channel = start(request.app, incoming)
+    channel = await start(request.app, incoming)
     return await json_answer(
-        request, channel, lambda channel, secret: summary.answer(incoming.turn, channel.state, secret)
+        request, channel, lambda channel, secret: summary.answer(channel.turn, channel.state, secret)
     )
 
 
@@ -195,9 +192,22 @@ def number(request: web.Request, name: str, least: int, most: int | None) -> int
     return int(text)
 
 
-def check_include(request: web.Request) -> None:
-    """Both spellings of the list; its values are checked and have no effect: the creation decided what is included."""
-    for name in ("include", "include[]"):
-        for value in request.query.getall(name, []):
-            if value not in INCLUDES:
-                raise bad_request(f"Invalid value: '{value[:60]}'.", param="include")
+def page_size(request: web.Request) -> int:
+    return number(request, "limit", 1, MAX_PAGE) or PAGE
+
+
+def order_of(request: web.Request) -> str:
+    order = request.query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise bad_request(f"Invalid value: '{order[:40]}'. Supported values are: 'asc' and 'desc'.", param="order")
+    return order
+
+
+def check_include(request: web.Request) -> list[str]:
+    """Both spellings of the list; its values are checked. Of a response they have no effect: its creation decided what
+    is included."""
+    values = [value for name in ("include", "include[]") for value in request.query.getall(name, [])]
+    for value in values:
+        if value not in INCLUDES:
+            raise bad_request(f"Invalid value: '{value[:60]}'.", param="include")
+    return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from zerogravity.errors import bad_request
-from zerogravity.server import models, responses, status, websocket
+from zerogravity.server import conversations, models, responses, status, websocket
 from zerogravity.server.middleware import Handler, rendered, unknown_url
 from zerogravity.server.respond import answer
 from zerogravity.server.services import SERVICES
@@ -14,6 +14,8 @@ from zerogravity.surfaces.base import Counting, Surface, Surfaces
 from zerogravity.surfaces.gemini.urls import CALL
 
 RESPONSE = "/v1/responses/{id}"
+CONVERSATION = "/v1/conversations/{id}"
+RUN = "/run/{id:[0-9a-z]{4,32}}"
 
 
 def turns_of(surface: Surface) -> Handler:
@@ -21,7 +23,7 @@ def turns_of(surface: Surface) -> Handler:
 
     async def create(request: web.Request) -> web.StreamResponse:
         overrides = surface.from_url(request.match_info, request.query, request.headers)
-        channel = start(request.app, await read_turn(request, surface, overrides=overrides))
+        channel = await start(request.app, await read_turn(request, surface, overrides=overrides))
         if channel.turn.background:
             return await responses.in_background(request, surface, channel)
         return await answer(request, surface, channel)
@@ -65,6 +67,14 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_delete(RESPONSE, responses.delete)
     add.add_post(RESPONSE + "/cancel", responses.cancel)
     add.add_get(RESPONSE + "/input_items", responses.input_items)
+    add.add_post("/v1/conversations", conversations.create)
+    add.add_get(CONVERSATION, conversations.retrieve)
+    add.add_post(CONVERSATION, conversations.update)
+    add.add_delete(CONVERSATION, conversations.delete)
+    add.add_get(CONVERSATION + "/items", conversations.list_items)
+    add.add_post(CONVERSATION + "/items", conversations.create_items)
+    add.add_get(CONVERSATION + "/items/{item}", conversations.retrieve_item)
+    add.add_delete(CONVERSATION + "/items/{item}", conversations.delete_item)
     add.add_post(CALL + "/{call:.+}", unserved)
     add.add_get("/{version:v1|v1beta|v1alpha}/models", models.listing)
     add.add_get("/{version:v1|v1beta|v1alpha}/models/{name:.+}", models.entry)
@@ -72,5 +82,6 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_get("/health", status.health)
     add.add_get("/ready", status.ready)
     add.add_get("/metrics", status.metrics)
-    add.add_get("/run/{id:[0-9a-z]{4,32}}", status.run)
+    add.add_get(RUN, status.run)
+    add.add_post(RUN, status.end_run)
     add.add_post("/v1/token", status.token)

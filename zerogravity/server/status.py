@@ -13,7 +13,7 @@ from zerogravity.observe import quotas
 from zerogravity.server import welcome
 from zerogravity.server.body import read_json
 from zerogravity.server.middleware import json_response
-from zerogravity.server.services import SERVICES
+from zerogravity.server.services import EXCHANGE, SERVICES
 
 NO_STORE = {"Cache-Control": "no-store"}
 VARY = {"Vary": "Accept"}
@@ -47,24 +47,34 @@ async def health(request: web.Request) -> web.Response:
         body["broken"] = broken
     if health.degraded:
         body["degraded"] = health.degraded
+    if cooldowns := request.app[SERVICES].cooldowns.as_json():
+        body["cooldowns"] = cooldowns
     return json_response(body, NO_STORE)
 
 
 async def ready(request: web.Request) -> web.Response:
     """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do."""
     is_ready, checks = request.app[SERVICES].health.ready()
-    body = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
+    body: dict[str, object] = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
+    if cooldowns := request.app[SERVICES].cooldowns.as_json():
+        body["cooldowns"] = cooldowns
     if is_ready:
         return json_response(body, NO_STORE)
     return json_response(body, {**NO_STORE, "Retry-After": "1"}, status=503)
 
 
 async def run(request: web.Request) -> web.Response:
-    """GET /run/{id}: what the program of one ``zerogravity run`` has caused so far; ``traces``: the folder, if there is
-    one."""
-    services, run_id = request.app[SERVICES], request.match_info["id"]
+    """GET /run/{id}: what the program of one ``zerogravity run`` has caused so far, with the key that this comes with;
+    ``traces``: the folder, if there is one."""
+    services, run_id, owner = request.app[SERVICES], request.match_info["id"], request[EXCHANGE].owner
     traces = str(services.config.trace_path) if services.config.trace else None
-    return json_response({"run": run_id, **services.runs.totals(run_id).as_json(), "traces": traces}, NO_STORE)
+    return json_response({"run": run_id, **services.runs.totals(run_id, owner).as_json(), "traces": traces}, NO_STORE)
+
+
+async def end_run(request: web.Request) -> web.Response:
+    """POST /run/{id}: its program has ended. What it has caused, as above."""
+    request.app[SERVICES].runs.end(request.match_info["id"], request[EXCHANGE].owner)
+    return await run(request)
 
 
 async def metrics(request: web.Request) -> web.Response:

@@ -13,11 +13,14 @@ from zerogravity.agents.recognise import recognise
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import Body, read_json
+from zerogravity.server.conversation_writer import CONVERSATIONS
+from zerogravity.server.fallbacks import with_fallbacks
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, RUN, SERVICES
-from zerogravity.surfaces.base import Context, Surface
+from zerogravity.surfaces.base import Context, Lookups, Surface
+from zerogravity.surfaces.responses.conversation import Conversation
 from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.wire.narrow import Json
 
@@ -27,11 +30,12 @@ Parse = Callable[[Json, Context], Turn]
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A turn, and the request it came with."""
+    """A turn, and the request it came with. ``conversation``: what it belongs to, as it was read for it."""
 
     turn: Turn
     body: bytes
     headers: Mapping[str, str]
+    conversation: Conversation | None = None
 
 
 async def read_turn(
@@ -66,21 +70,53 @@ async def turn_of(
     if services.config.remote_urls:
         members = await fetch_media(members, surface, services.fetch)
         budget.replace(members)
-    turn = (parse or surface.parse)(members, await context_of(request, surface, members, local or {}, budget))
+    wanted = surface.lookups(members)
+    conversation = await conversation_of(request, wanted, budget)
+    read, context = (
+        parse or surface.parse,
+        await context_of(request, surface, wanted, local or {}, budget, conversation),
+    )
+    turn = read(members, context)
     caller = recognise(request.headers, members)
-    turn = replace(
-        turn, size=budget.memory, notes=(*turn.notes, *body.notes),
-        client=caller.client, conversation=turn.conversation or caller.conversation, agent=caller.agent,
-        run=request.get(RUN, ""),
-    )  # fmt: skip
-    return Incoming(turn, body.raw, request.headers)
+    size, notes, run = budget.memory, body.notes, request.get(RUN, "")
+
+    def whole(turn: Turn) -> Turn:
+        return replace(
+            turn, size=size, notes=(*turn.notes, *notes), client=caller.client,
+            conversation=turn.conversation or caller.conversation, agent=caller.agent, run=run,
+        )  # fmt: skip
+
+    def ask(name: str) -> Turn:
+        other = read({**members, "model": name}, again)
+        return replace(whole(other), model=turn.model, served_by=name)
+
+    again = replace(context, recall=services.store.calls.get)  # what it brings has been counted
+    skipped = int(members.get("model") is None)
+    turn = with_fallbacks(whole(turn), services.config.fallbacks, context.target, ask, skipped=skipped)
+    return Incoming(turn, body.raw, request.headers, conversation)
 
 
-async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, budget: LookupBudget) -> Context:
+async def conversation_of(request: web.Request, wanted: Lookups, budget: LookupBudget) -> Conversation | None:
+    """What the request names as its conversation, if that is there."""
+    if wanted.conversation is None:
+        return None
+    found = await request.app[CONVERSATIONS].find(wanted.conversation, request[EXCHANGE].owner)
+    if found is not None:
+        budget.take(found.sent, "conversation")
+    return found
+
+
+async def context_of(
+    request: web.Request,
+    surface: Surface,
+    wanted: Lookups,
+    local: Local,
+    budget: LookupBudget,
+    conversation: Conversation | None = None,
+) -> Context:
     """All that the parser may look up, fetched in advance because parsers are not async. It has to fit ``budget``."""
     services, writer, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
-    wanted = surface.lookups(body)
     previous = wanted.previous_response_id
     if previous and previous not in known:
         stored = await writer.get(previous, owner)
@@ -103,15 +139,27 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
         recall=budget.counting(services.store.calls.get, surface.input),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
+        conversation=lambda identity: None if conversation is None else conversation.history,
         secret=services.secret,
     )
 
 
-def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
-    """Hand the turn to the engine."""
+async def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
+    """Hand the turn to the engine. Raises FaultError 400 when something else is at its conversation."""
     services, turn = app[SERVICES], incoming.turn
+    await hold(app, incoming)
     if services.recorder is not None:
         services.recorder.client_request(turn, incoming.body, incoming.headers)
-    channel = services.engine.run(turn)
+    try:
+        channel = services.engine.run(turn)
+    except BaseException:
+        app[CONVERSATIONS].release(turn)
+        raise
     app[RESPONSE_WRITER].save_start(channel)
     return channel
+
+
+async def hold(app: web.Application, incoming: Incoming) -> None:
+    """Its conversation is the turn's until it is over."""
+    if incoming.conversation is not None:
+        await app[CONVERSATIONS].hold(incoming.turn, incoming.conversation)

@@ -28,15 +28,16 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from zerogravity import background
 from zerogravity.core.channel import CascadeChannel, ChannelWriter, CursorExpired
 from zerogravity.core.events import Failed, Finished
-from zerogravity.core.turn import Turn
 from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_request, internal
 from zerogravity.server.body import Body, overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
+from zerogravity.server.conversation_writer import CONVERSATIONS
+from zerogravity.server.following import following
 from zerogravity.server.middleware import fault_of, rendered
 from zerogravity.server.respond import abort, drop_stalled_reader, wait_for_content, write_frames
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
-from zerogravity.server.turns import Incoming, start, turn_of
+from zerogravity.server.turns import Incoming, hold, start, turn_of
 from zerogravity.server.watchdog import Stalled
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
@@ -166,11 +167,11 @@ class ResponsesSocket:
         generate = body.members.get("generate", True)
         if not isinstance(generate, bool):
             raise bad_request("'generate' must be true or false.", param="generate")
-        channel = start(self._request.app, incoming) if generate else self._warmed(incoming.turn)
+        channel = await (start(self._request.app, incoming) if generate else self._warmed(incoming))
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
             await wait_for_content(self._surface, channel, self._limits.grace_seconds)
-            emitter = self._surface.emitter(channel, self._services.secret)
+            emitter = following(self._surface, channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
             try:
                 await write_frames(
@@ -189,13 +190,16 @@ class ResponsesSocket:
         http_body = {name: value for name, value in body.members.items() if name not in _OURS} | {"stream": True}
         return await turn_of(self._request, self._surface, http_body, body, local=self._local)
 
-    def _warmed(self, turn: Turn) -> CascadeChannel:
+    async def _warmed(self, incoming: Incoming) -> CascadeChannel:
         """A turn without a model call: its input is kept for the next one."""
+        app, turn = self._request.app, incoming.turn
         if turn.details_as(ResponsesDetails).compacts:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
+        await hold(app, incoming)
         writer = ChannelWriter(turn, self._services.store.clock)
         writer.close(Finished("stop"))
-        self._request.app[RESPONSE_WRITER].save_end(writer.channel)
+        app[RESPONSE_WRITER].save_end(writer.channel)
+        app[CONVERSATIONS].turn_over(writer.channel)
         return writer.channel
 
     async def _send(self, channel: CascadeChannel, suffix: bytes, frames: list[bytes]) -> None:

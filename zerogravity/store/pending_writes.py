@@ -119,8 +119,8 @@ class PendingWrites:
         if (owner, entry_id) not in self._waiting:
             try:
                 return await self._store.change(entry_id, owner, change)
-            except FaultError as error:
-                if error.fault.origin is Origin.CLIENT:  # the change's own
+            except (FaultError, OSError) as error:
+                if isinstance(error, FaultError) and error.fault.origin is Origin.CLIENT:  # the change's own
                     raise
         found = await self.get(entry_id, owner)
         return None if found is None else change(found)

@@ -54,6 +54,7 @@ _WITH_ITEM = """
 SELECT responses.id FROM responses JOIN items ON items.response = responses.number
 WHERE created >= ? AND items.owner = ? AND items.id = ? ORDER BY number DESC
 """
+_RUN = "SELECT run FROM responses WHERE owner = ? AND id = ?"
 _PUT = "INSERT INTO responses (owner, id, created, size, data, frames, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OLDEST = "DELETE FROM responses WHERE number = (SELECT min(number) FROM responses)"
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -166,14 +167,15 @@ class SqliteStore:
             database.execute("BEGIN IMMEDIATE")  # nobody else writes between the reading and the writing
             entry = self._get(database, entry_id, owner)
             changed = None if entry is None else change(entry)
-            if changed is not None and changed is not entry:
-                self._write(database, changed)
+            if entry is not None and changed is not None and changed is not entry:
+                (run,) = database.execute(_RUN, (owner, entry_id)).fetchone() if entry.running else (None,)
+                self._write(database, changed, run)
             return changed
 
-    def _write(self, database: sqlite3.Connection, entry: Entry) -> None:
-        """Within a transaction of the caller's."""
+    def _write(self, database: sqlite3.Connection, entry: Entry, running_in: str | None = None) -> None:
+        """Within a transaction of the caller's. ``running_in``: the process that works on it, by default this one."""
         data, frames = jsonio.dumps(entry.data), _joined(entry.frames)
-        size, run = len(data) + len(frames), self._runs.own if entry.running else ""
+        size, run = len(data) + len(frames), running_in or self._runs.own if entry.running else ""
         database.execute("DELETE FROM responses WHERE owner = ? AND id = ?", (entry.owner, entry.id))
         number = database.execute(_PUT, (entry.owner, entry.id, entry.created, size, data, frames, run)).lastrowid
         database.executemany(

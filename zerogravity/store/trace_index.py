@@ -4,7 +4,9 @@ comes from the folders and can be made again from them, so a file that is broken
 | table         | holds                                                                                               |
 |---------------|-----------------------------------------------------------------------------------------------------|
 | ``turns``     | a row per turn, in plain columns, for people too; ``row``: what the inspector shows of it, as JSON   |
-| ``parts``     | what is new in a turn's texts: (turn, part, text); see ``observe.indexing``                          |
+| ``awaited``   | the calls of a turn that ended with some: our id and Google's                                       |
+| ``results``   | the calls whose results a turn has brought                                                          |
+| ``parts``     | what is new in a turn's texts: (turn, part, text); see ``observe.turn_texts``                       |
 | ``parts_fts`` | FTS5 over ``parts.text`` by trigrams, so that ``LIKE '%any part of a word%'`` is fast                |
 
 Trigrams find what grep finds, in every script; without positions (``detail=none``) they take half the space of a text.
@@ -14,24 +16,27 @@ A connection lives as long as one operation: several processes share the file, a
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
 import weakref
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.observe.query import BEGINS, CONTAINS, STATES, Query, Term
+from zerogravity.observe.query import Query
 from zerogravity.store import schema
+from zerogravity.store.trace_conditions import holds, where
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import members
 
 FILE, ASIDE = "index.sqlite", "index.sqlite.broken"
 APPLICATION = 0x7A67_6978  # "zgix": no other program's file is taken for an index
 BUSY_S = 5.0
+SPARE = 256  # pages of 4 KiB that may be free
+VALUES = 500  # of one statement
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 COLUMNS = (
     "folder", "changed", "id", "started", "created", "client", "session", "previous", "branch", "run", "conversation",
@@ -77,18 +82,35 @@ STEPS: schema.Steps = (
         END""",
         f"PRAGMA application_id = {APPLICATION}",
     ),
+    (
+        "CREATE TABLE awaited (turn INTEGER NOT NULL REFERENCES turns, call TEXT NOT NULL, upstream TEXT NOT NULL)",
+        "CREATE TABLE results (turn INTEGER NOT NULL REFERENCES turns, call TEXT NOT NULL)",
+        "CREATE INDEX awaited_by_turn ON awaited (turn)",
+        "CREATE INDEX results_by_turn ON results (turn)",
+        "CREATE INDEX results_by_call ON results (call)",
+        "CREATE INDEX turns_by_previous ON turns (previous)",
+        "DELETE FROM parts",  # all is read again
+        "DELETE FROM turns",
+    ),
 )
-_TRIGRAM, _WILD = re.compile("[^%_]{3}"), re.compile(r"[\\%_]")
 _PUT = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+_PUT_INTO = {
+    "parts": "INSERT INTO parts (turn, part, text) VALUES (?, ?, ?)",
+    "awaited": "INSERT INTO awaited (turn, call, upstream) VALUES (?, ?, ?)",
+    "results": "INSERT INTO results (turn, call) VALUES (?, ?)",
+}
 _KEY = "coalesce(nullif(session, ''), id)"  # a turn of no known session is one by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A turn as the index holds it. ``values``: of COLUMNS; ``parts``: name → text."""
+    """A turn as the index holds it. ``values``: of COLUMNS; ``parts``: name → text; ``awaited``: ids of its calls, ours
+    and Google's; ``results``: ids of calls whose results it has brought."""
 
     values: Mapping[str, object]
     parts: Mapping[str, str]
+    awaited: Sequence[tuple[str, str]] = ()
+    results: Collection[str] = ()
 
 
 class Found(NamedTuple):
@@ -134,17 +156,27 @@ class TraceIndex:
             _remove(database, [entry.values["folder"] for entry in entries])
             for entry in entries:
                 number = database.execute(_PUT, [entry.values[name] for name in COLUMNS]).lastrowid
-                database.executemany(
-                    "INSERT INTO parts (turn, part, text) VALUES (?, ?, ?)",
-                    [(number, part, text) for part, text in entry.parts.items()],
-                )
+                held = {
+                    "parts": entry.parts.items(),
+                    "awaited": entry.awaited,
+                    "results": ((it,) for it in entry.results),
+                }
+                for table, rows in held.items():
+                    database.executemany(_PUT_INTO[table], [(number, *row) for row in rows])
 
     def remove(self, folders: Collection[str]) -> None:
-        """Forget the turns of these folders."""
-        if folders:
-            with self._opened() as database:
-                database.execute("BEGIN IMMEDIATE")
-                _remove(database, folders)
+        """Forget the turns of these folders. The space is given back when much of it is free."""
+        if not folders:
+            return
+        with self._opened() as database:
+            database.execute("BEGIN IMMEDIATE")
+            _remove(database, folders)
+        with self._opened() as database:
+            free, pages = (
+                database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+            )
+            if free > max(SPARE, pages // 3):
+                database.execute("VACUUM")
 
     def clear(self) -> None:
         """Forget everything, and give the space back."""
@@ -168,7 +200,7 @@ class TraceIndex:
 
     def turns(self, query: Query, *, before: float | None = None, limit: int = -1) -> list[Found]:
         """The turns that ``query`` finds, newest first; ``before``: only earlier ones; ``limit`` -1: all."""
-        wanted, values = _where(query, before)
+        wanted, values = where(query, before)
         sql = f"SELECT folder, row FROM turns WHERE {wanted} ORDER BY created DESC, folder DESC LIMIT ?"  # noqa: S608
         with self._opened() as database:
             return [Found(folder, _json(row)) for folder, row in database.execute(sql, (*values, limit))]
@@ -176,7 +208,7 @@ class TraceIndex:
     def sessions(self, query: Query, *, before: float | None = None, limit: int = -1) -> list[list[dict[str, object]]]:
         """The rows of each session that has a turn which ``query`` finds; sessions newest first, their turns oldest
         first. ``before``: only those whose newest found turn began earlier."""
-        wanted, values = _where(query)
+        wanted, values = where(query)
         sql = (
             f"SELECT {_KEY} AS key, max(created) AS newest FROM turns WHERE {wanted} GROUP BY key "  # noqa: S608
             "HAVING newest < ? ORDER BY newest DESC LIMIT ?"
@@ -189,8 +221,8 @@ class TraceIndex:
     def parts(self, query: Query, literals: Collection[str] = ()) -> Generator[Part]:
         """The texts of the turns that ``query`` finds, newest turn first: those that hold all ``literals``, in any
         case. The file is held open until the last one has been taken."""
-        wanted, values = _where(query)
-        held = [_holds(literal) for literal in literals]
+        wanted, values = where(query)
+        held = [holds(literal) for literal in literals]
         sql = " AND ".join((f"({wanted})", *(condition for condition, _ in held)))
         with self._opened() as database:
             yield from map(Part._make, database.execute(
@@ -207,9 +239,23 @@ class TraceIndex:
             for folder in folders:
                 yield database.execute(sql, (folder,)).fetchall()
 
+    def without_results(self, turns: Iterable[str]) -> dict[str, bool]:
+        """Those of these turns to whose calls some result has not come; whether another turn goes on from it."""
+        found: dict[str, bool] = {}
+        with self._opened() as database:
+            for some in batched(turns, VALUES):
+                found |= database.execute(
+                    "SELECT id, EXISTS (SELECT 1 FROM turns AS later WHERE later.previous = turns.id) FROM turns "  # noqa: S608
+                    f"WHERE id IN ({', '.join('?' * len(some))}) AND EXISTS (SELECT 1 FROM awaited "
+                    "WHERE awaited.turn = turns.number AND NOT EXISTS (SELECT 1 FROM results "
+                    "WHERE results.call IN (awaited.call, awaited.upstream)))",
+                    some,
+                )
+        return {turn: bool(later) for turn, later in found.items()}
+
     def failures(self, query: Query) -> list[Failures]:
         """Failed turns, counted by code and Google's status, the most frequent kind first."""
-        wanted, values = _where(query)
+        wanted, values = where(query)
         sql = (
             f"SELECT code, google, count(*) AS times, max(folder) FROM turns WHERE failed AND code <> '' AND {wanted} "  # noqa: S608
             "GROUP BY code, google ORDER BY times DESC, max(created) DESC"
@@ -295,71 +341,10 @@ def _is_broken(error: sqlite3.Error) -> bool:
 def _remove(database: sqlite3.Connection, folders: Iterable[object]) -> None:
     for folder in folders:
         for (number,) in database.execute("SELECT number FROM turns WHERE folder = ?", (folder,)).fetchall():
-            database.execute("DELETE FROM parts WHERE turn = ?", (number,))
+            for table in _PUT_INTO:
+                database.execute(f"DELETE FROM {table} WHERE turn = ?", (number,))  # noqa: S608
             database.execute("DELETE FROM turns WHERE number = ?", (number,))
 
 
 def _json(row: str) -> dict[str, object]:
     return members(jsonio.loads(row.encode()))
-
-
-# -- a query → SQL -------------------------------------------------------------------------------------------------
-
-
-def _where(query: Query, before: float | None = None) -> tuple[str, tuple[object, ...]]:
-    """A condition on ``turns``, and its values."""
-    conditions: list[str] = [] if before is None else ["turns.created < ?"]
-    values: list[object] = [] if before is None else [before]
-    for term in query.terms:
-        condition, given = _condition(term)
-        conditions.append(f"NOT coalesce({condition}, 0)" if term.negated else condition)
-        values += given
-    return " AND ".join(conditions) or "1", tuple(values)
-
-
-def _condition(term: Term) -> tuple[str, tuple[object, ...]]:
-    field, value = term.field, term.value
-    match field:
-        case "text":
-            holds, values = _holds(value)
-            return f"(turns.number IN (SELECT parts.turn FROM parts WHERE {holds}))", values  # noqa: S608
-        case "code":
-            return (
-                "(lower(turns.code) = ? OR instr(' ' || lower(turns.google) || ' ', ?) > 0)",
-                (value, f" {value} "),
-            )
-        case "tool":
-            return "(instr(lower(turns.tools), ?) > 0)", (value,)
-        case "surface":
-            return "(lower(turns.surface) = ?)", (value,)
-        case "since":
-            return "(turns.created >= ?)", (term.at,)
-        case "before":
-            return "(turns.created < ?)", (term.at,)
-        case "is":
-            return f"(turns.{STATES[value]} <> 0)", ()
-        case "id":
-            start = f"turn_{value.removeprefix('turn_')}"
-            return "(turns.id >= ? AND turns.id < ?)", (start, start + "\U0010ffff")
-        case _ if field in BEGINS:
-            return f"(substr(lower(turns.{field}), 1, ?) = ?)", (len(value), value)
-        case _:
-            names = CONTAINS[field]
-            return f"({' OR '.join(f'instr(lower(turns.{name}), ?) > 0' for name in names)})", (value,) * len(names)
-
-
-def _holds(words: str) -> tuple[str, tuple[object, ...]]:
-    """A condition on ``parts``: its text holds ``words``. LIKE takes A for a in ASCII only, so that words in other
-    letters are looked for in their usual cases. Without three characters in a row there is no trigram to look up, and
-    the wildcards of LIKE are none to the last condition only."""
-    forms = [words] if words.isascii() else list(dict.fromkeys((words, words.lower(), words.upper(), words.title())))
-    conditions: list[str] = []
-    values: list[object] = []
-    for form in forms:
-        condition = r"parts.text LIKE ? ESCAPE '\'"
-        if _TRIGRAM.search(form):
-            condition = f"parts.number IN (SELECT rowid FROM parts_fts WHERE text LIKE ?) AND {condition}"  # noqa: S608
-            values.append(f"%{form}%")
-        conditions.append(f"({condition})")
-        values.append(f"%{_WILD.sub(r'\\\g<0>', form)}%")
-    return f"({' OR '.join(conditions)})", tuple(values)

@@ -30,6 +30,7 @@ class StoredTurn:
     ``family``: of the model that answered; signatures are bound to it.
     ``system``: texts of system and developer items, which carry over (instructions do not).
     ``tools``: declarations that came inside the input, which stay declared.
+    ``listings``: what it knows of the tools of MCP servers, which are not listed again.
     ``users``: the user's own messages, of the whole chain. ``summary``: the item that, with them, stands for a dialogue
     that has been compacted; ``contents`` are empty then.
     """
@@ -40,6 +41,7 @@ class StoredTurn:
     system: tuple[str, ...] = ()
     tools: tuple[Json, ...] = ()
     users: tuple[Json, ...] = ()
+    listings: tuple[Json, ...] = ()
     summary: Json | None = None
 
 
@@ -52,6 +54,7 @@ class Context:
     ``recall``   call id → the call as Google made it, or None (foreign, expired).
     ``stored``   (response id) → StoredTurn or None, already scoped to the owner.
     ``item``     (output item id) → the stored item or None, for ``item_reference``.
+    ``conversation``  (its id) → what a conversation has of its history, oldest first, or None; likewise.
     ``secret``   key that authenticates ``encrypted_content`` (32 bytes).
     """
 
@@ -62,6 +65,7 @@ class Context:
     recall: Callable[[str], RememberedCall | None] = lambda _: None
     stored: Callable[[str], StoredTurn | None] = lambda _: None
     item: Callable[[str], Json | None] = lambda _: None
+    conversation: Callable[[str], Sequence[Json] | None] = lambda _: None
     secret: bytes = bytes(32)
 
 
@@ -164,6 +168,7 @@ class Lookups:
 
     previous_response_id: str | None = None
     items: tuple[tuple[str, str], ...] = ()
+    conversation: str | None = None
 
 
 @dataclass(slots=True)

@@ -11,9 +11,11 @@ import pytest
 
 from tests.observe.exports.conftest import EVIL
 from tests.observe.inspector.test_static import FORBIDDEN
+from tests.observe.recorded import model, record, turn_id, user
 from zerogravity.observe import notes, trace_reader
 from zerogravity.observe.exports.html import BLOB, KEPT, _without_blobs, write
 from zerogravity.observe.notes import Note
+from zerogravity.observe.sessions import Placement
 from zerogravity.surfaces import REGISTRY
 
 DATA = "script", "application/json"
@@ -27,7 +29,10 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         if tag != "meta":
-            self._stack.append((tag, dict(attrs).get("data-turn") or dict(attrs).get("type")))
+            given = dict(attrs)
+            self._stack.append(
+                (tag, given.get("data-turn") or (given.get("id") == "texts" and "texts") or given.get("type"))
+            )
         if dict(attrs).get("http-equiv"):
             self.policy = dict(attrs)["content"]
 
@@ -47,7 +52,7 @@ def read(traces):
 
 def test_it_stands_alone_and_is_inert(traces):
     reader = read(traces)
-    assert reader.tags.count("script") == 2 + len(traces)
+    assert reader.tags.count("script") == 3 + len(traces)
     assert reader.tags.count("link") == 1
     assert "img" not in reader.tags
     rows = json.loads("".join(reader.texts[DATA]))["turns"]
@@ -61,6 +66,23 @@ def test_it_stands_alone_and_is_inert(traces):
     assert json.loads(turn["bodies"]["client_request"]) == {"q": EVIL}
     assert [row["seq"] for row in turn["records"]] == list(range(len(traces[0].records)))
     assert "".join(row["text"] for row in turn["frames"]) == "".join(frame.text for frame in traces[0].emitted)
+
+
+def test_what_can_be_found_stands_in_a_block_of_its_own(traces):
+    texts = json.loads("".join(read(traces).texts["script", "texts"]))
+    assert list(texts) == [trace.id for trace in traces]
+    assert texts[traces[0].id] == {"request": EVIL, "thinking": "hm", "text": EVIL, "call": "f({})"}
+    assert texts[traces[1].id]["failure"].startswith("slow: slow down")
+
+
+def test_of_a_conversation_only_what_is_new_can_be_found_in_a_turn_unless_the_one_before_is_missing(tmp_path):
+    contents = [user("one"), model("two"), user("three")]
+    record(tmp_path, "a", contents=contents[:1])
+    record(tmp_path, "b", at=1, contents=contents, placed=Placement("s", turn_id("a"), "", 1))
+    both = list(trace_reader.scan(tmp_path))[::-1]
+    for given, asked in ((both, ["one", "three"]), (both[1:], ["one\ntwo\nthree"])):
+        texts = json.loads("".join(read(given).texts["script", "texts"]))
+        assert [parts["request"] for parts in texts.values()] == asked
 
 
 def test_it_names_nothing_from_elsewhere(traces):

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
+from zerogravity.core.events import FunctionCall
+from zerogravity.core.turn import Target
 from zerogravity.observe import summary
 from zerogravity.observe.inspector import api
 from zerogravity.observe.inspector import live as live_turns
@@ -149,6 +151,24 @@ async def test_a_session_that_becomes_known_late_is_told(scene, clock, sessions)
         placed = sessions.place(channel.turn)
         assert (await feed.news())[0][0]["session"] == placed.session
         assert (await feed.news())[0] == []
+
+
+async def test_no_result_is_awaited_of_a_program_that_has_ended(scene, clock, sessions):
+    over = set()
+    turns = LiveTurns(scene.store, REGISTRY, sessions, clock, lambda turn: turn.run in over)
+    channel, other = (scene.open(run=run, target=Target("m", "M", family="gemini-3-flash")) for run in ("k3f9", ""))
+    for each in (channel, other):
+        sessions.place(each.turn)
+        scene.begin(each)
+        scene.say(each, {"text": ""}, FunctionCall("call_1", "f", "{}", None, "up_1"))
+        scene.end(each, "tool")
+    with turns.follow() as feed:
+        assert {row["state"] for row in (await feed.news())[0]} == {"tool wait"}
+        over.add("k3f9")
+        assert [(row["id"], row["state"]) for row in (await feed.news())[0]] == [(channel.id, "no result came")]
+        assert (await feed.news())[0] == []
+        evict(scene.store, channel.id)
+        assert (await feed.news())[1] == [channel.id]
 
 
 async def test_sessions_are_those_of_the_turns_the_newest_first(turns, scene):

@@ -45,7 +45,7 @@ def test_the_deprecated_functions(choice: Any, made: dict[str, Any] | None) -> N
         ({"tools": [{"type": "custom"}]}, "tools[0].custom", "missing_required_parameter"),
         ({"functions": [{}]}, "functions[0].name", "missing_required_parameter"),
         ({"tools": [F], "tool_choice": {"type": "function"}}, "tool_choice.function", "missing_required_parameter"),
-        ({"tools": [F], "tool_choice": {"type": "mcp"}}, "tool_choice.type", "invalid_value"),
+        ({"tools": [F], "tool_choice": {"type": "x"}}, "tool_choice.type", "invalid_value"),
         ({"functions": [{"name": "f"}], "function_call": "required"}, "function_call", "invalid_value"),
         ({"functions": [{"name": "f"}], "function_call": {"name": "g"}}, "function_call", "invalid_value"),
     ],

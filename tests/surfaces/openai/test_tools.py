@@ -79,7 +79,7 @@ def test_a_custom_tool_is_a_function_with_one_string(name: str, grammar: dict[st
 
 HOSTED = [
     {"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "code_interpreter", "container": {"type": "auto"}},
-    {"type": "mcp", "server_label": "d", "server_url": "https://example.com"}, {"type": "computer"},
+    {"type": "computer"},
     {"type": "computer_use_preview"}, {"type": "shell", "environment": {"type": "container_auto"}},
     {"type": "programmatic_tool_calling"}, {"type": "something_new"}, {"type": "image_generation"},
 ]  # fmt: skip
@@ -110,7 +110,8 @@ def test_a_hosted_tool_is_left_out_beside_others_and_refused_alone_or_forced(nam
         (["f"], "tools[0]", "invalid_type"),
         ([{}], "tools[0].type", "missing_required_parameter"),
         ([{"name": "f"}], "tools[0].type", "missing_required_parameter"),
-        ([{"type": "mcp"}, {"type": "new"}], "tools[0].type", "invalid_value"),
+        ([{"type": "old"}, {"type": "new"}], "tools[0].type", "invalid_value"),
+        ([{"type": "mcp"}], "tools[0].server_label", "missing_required_parameter"),
         ([{"type": "function", "function": {}}], "tools[0].function.name", "missing_required_parameter"),
         ([{"type": "function", "function": {"name": ""}}], "tools[0].function.name", "invalid_value"),
         ([{**F, "name": ""}], "tools[0].name", "invalid_value"),

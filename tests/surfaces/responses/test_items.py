@@ -364,8 +364,8 @@ def test_a_search_of_the_server_is_skipped_though_it_bears_a_call_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "mcp_call",
-             "mcp_list_tools", "program", "agent_message", "agent_reasoning", "context_compaction", "novelty"]
+    "kind", ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call",
+             "program", "agent_message", "agent_reasoning", "context_compaction", "novelty"]
 )  # fmt: skip
 def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None:
     turn = parse(input=[user("x"), {"type": kind, "id": "ws_1", "status": "completed"}])

@@ -247,6 +247,7 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
         ({"type": "namespace", "tools": []}, "tools[0].name", "missing_required_parameter"),
         ({"type": "namespace", "name": "n", "tools": [{"type": "function"}]}, "tools[0].tools[0].name",
          "missing_required_parameter"),
+        ({"type": "mcp", "server_label": "d", "defer_loading": 1}, "tools[0].defer_loading", "invalid_type"),
         ({"type": "tool_search", "execution": "nowhere"}, "tools[0].execution", "invalid_value"),
         ({"type": "web_search", "search_context_size": "vast"}, "tools[0].search_context_size", "invalid_value"),
     ],

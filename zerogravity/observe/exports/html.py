@@ -1,5 +1,6 @@
 """Traces → one HTML file that stands alone: the inspector's page, with the answers of its endpoints inlined: rows for
-the list, and a block for each turn, which the page reads when the turn is opened. Pure.
+the list, a block for each turn, which the page reads when the turn is opened, and one with all that can be found in the
+turns, which it reads at the first search. Pure.
 """
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from zerogravity.observe import client_curl, session_summary
+from zerogravity.observe import client_curl, session_summary, turn_texts
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.summary import row, stored_row
@@ -23,12 +24,17 @@ _BLOB = re.compile(rb"[A-Za-z0-9+/_\-]{%d,}={0,2}" % BLOB)
 
 
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
+    traces = list(traces)
+    here = {trace.id for trace in traces}
     rows: list[Mapping[str, object]] = []
     blocks: list[tuple[str, bytes]] = []
+    texts: dict[str, Mapping[str, str]] = {}
     for trace in traces:
+        texts[trace.id] = turn_texts.of(trace, whole=trace.info.get("previous") not in here)
         rows.append(_row(trace))
         blocks.append((trace.id, _without_blobs(jsonio.dumps(_turn(trace, rows[-1], surfaces)))))
-    return assets.alone(jsonio.dumps({"turns": rows, "sessions": _sessions(rows)}), blocks)
+    data = {"turns": rows, "sessions": _sessions(rows)}
+    return assets.alone(jsonio.dumps(data), blocks, _without_blobs(jsonio.dumps(texts)))
 
 
 def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:

@@ -16,7 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe import session_summary, summary
+from zerogravity.core.turn import Turn
+from zerogravity.observe import session_summary
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector import answers, page
 from zerogravity.observe.inspector.access import Access, Handler
@@ -41,7 +42,8 @@ HEARTBEAT_S = 10.0  # between two messages when nothing changes
 
 class Inspector:
     """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's; ``history``: turns on
-    disk, if they are recorded; ``cancel``: ends a running turn, False when it is over."""
+    disk, if they are recorded; ``cancel``: ends a running turn, False when it is over; ``abandoned``: as LiveTurns has
+    it."""
 
     def __init__(
         self,
@@ -56,12 +58,13 @@ class Inspector:
         sessions: Sessions,
         history: History | None = None,
         cancel: Callable[[str], bool] = lambda turn_id: False,
+        abandoned: Callable[[Turn], bool] = lambda turn: False,
         view_bytes: int = MAX_BYTES,
     ) -> None:
         self.access = Access(token)
         self._surfaces = surfaces
         self._health = health
-        self._turns = LiveTurns(store, surfaces, sessions, clock)
+        self._turns = LiveTurns(store, surfaces, sessions, clock, abandoned)
         self._older = Older(history)
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes, sessions)
         self._actions = Actions(self._turns, self.replicas, surfaces, history, cancel)
@@ -191,12 +194,8 @@ class Inspector:
     async def _turn(self, request: web.Request) -> web.Response:
         turn_id = request.match_info["id"]
         channel = self._turns.get(turn_id)
-        row = None if channel is None else await self._turns.row(channel)
-
-        def both(source: TurnSource) -> Row:
-            return {**(row or summary.stored_row(dict(source.info))), **page.details(source)}
-
-        return as_json(await self.look(turn_id, both))
+        row = await (self._older.row(turn_id) if channel is None else self._turns.row(channel))
+        return as_json({**row, **await self.look(turn_id, page.details)})
 
     async def _follow(self, request: web.Request) -> web.StreamResponse:
         channel = self._turns.get(request.match_info["id"])

@@ -27,8 +27,9 @@ def read(name: str) -> bytes:
     return (STATIC / name).read_bytes()
 
 
-def alone(data: bytes, turns: Iterable[tuple[str, bytes]] = ()) -> bytes:
-    """``data``: JSON, as ``api.js`` takes it; ``turns``: (id, JSON) of each, which is parsed when it is opened."""
+def alone(data: bytes, turns: Iterable[tuple[str, bytes]] = (), texts: bytes = b"{}") -> bytes:
+    """``data``: JSON, as ``api.js`` takes it; ``turns``: (id, JSON) of each, which is parsed when it is opened;
+    ``texts``: JSON, as ``texts.js`` takes it, parsed at the first search."""
     page, script = _text("index.html"), bundle()
     style = "".join(_text(name) for name in _STYLE.findall(page))
     page = _STYLE.sub("", page)
@@ -49,8 +50,8 @@ def alone(data: bytes, turns: Iterable[tuple[str, bytes]] = ()) -> bytes:
         assert found, old
         page = before + new + after
     before, end, after = page.encode().partition(b"</head>")
-    blocks = (_block(f'data-turn="{html.escape(turn_id)}"', turn) + b"\n" for turn_id, turn in turns)
-    return b"".join((before, *blocks, end, after))
+    blocks = [_block(f'data-turn="{html.escape(turn_id)}"', turn) + b"\n" for turn_id, turn in turns]
+    return b"".join((before, *blocks, _block('id="texts"', texts), b"\n", end, after))
 
 
 def _block(attribute: str, data: bytes) -> bytes:

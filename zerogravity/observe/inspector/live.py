@@ -13,7 +13,6 @@ from zerogravity.core.turn import Turn
 from zerogravity.observe import summary
 from zerogravity.observe.sessions import NOWHERE, Sessions
 from zerogravity.surfaces.base import Surfaces
-from zerogravity.wire.narrow import lookup
 
 BATCH = 10  # rows made in one go: each may take milliseconds, and captures run in the same loop
 MOST = 500  # rows of a message: the first ones are shown while the others are made
@@ -24,13 +23,18 @@ Mark = tuple[int, str, bool]  # records, state, whether its session is known: wh
 
 
 class LiveTurns:
-    """``clock``: monotonic ns. ``sessions``: where the turns of ``store`` are placed."""
+    """``clock``: monotonic ns. ``sessions``: where the turns of ``store`` are placed. ``abandoned``: whether the
+    program that a turn is for has ended."""
 
-    def __init__(self, store: MitmStore, surfaces: Surfaces, sessions: Sessions, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: MitmStore, surfaces: Surfaces, sessions: Sessions, clock: Callable[[], int],
+        abandoned: Callable[[Turn], bool] = lambda turn: False,
+    ) -> None:  # fmt: skip
         self._store = store
         self._surfaces = surfaces
         self._sessions = sessions
         self._clock = clock
+        self._abandoned = abandoned
         self._answered = Answered()
         self._known: dict[str, None] = {}
         self._moving: dict[str, Mark | None] = {}  # turns whose rows may still change
@@ -126,6 +130,8 @@ class LiveTurns:
         placed = at != NOWHERE
         if placed:
             self._answered.goes_on(channel.id, at.previous)
+        if self._abandoned(channel.turn):
+            self._answered.give_up(channel.id)
         state = summary.activity(channel, now, self._answered.ids, self._surfaces)[0]
         mark = (channel.count, state, placed)
         if self._moving[channel.id] != mark:
@@ -165,7 +171,8 @@ class Feed:
 
 
 class Answered:
-    """``ids``: of all calls whose results are in one of the turns, and of the turns that others go on from."""
+    """``ids``: of all calls whose results are in one of the turns, and of the turns that others go on from, or that
+    nothing will go on from."""
 
     def __init__(self) -> None:
         self._by_turn: dict[str, frozenset[str]] = {}
@@ -176,7 +183,7 @@ class Answered:
         return self._counts.keys()
 
     def add(self, turn: Turn) -> None:
-        found = self._by_turn[turn.id] = _results(turn)
+        found = self._by_turn[turn.id] = summary.results(summary.contents(turn))
         self._counts.update(found)
 
     def goes_on(self, turn_id: str, previous: str) -> None:
@@ -185,18 +192,12 @@ class Answered:
             self._by_turn[turn_id] |= {previous}
             self._counts.update((previous,))
 
+    def give_up(self, turn_id: str) -> None:
+        """Its program has ended, and brings no more results."""
+        self.goes_on(turn_id, turn_id)
+
     def drop(self, turn_id: str) -> None:
         for call_id in self._by_turn.pop(turn_id, ()):
             self._counts[call_id] -= 1
             if not self._counts[call_id]:
                 del self._counts[call_id]
-
-
-def _results(turn: Turn) -> frozenset[str]:
-    """The ids of calls whose results ``turn`` contains."""
-    return frozenset(
-        call_id
-        for content in summary.contents(turn)
-        for part in summary.parts(content)
-        if isinstance(call_id := lookup(part, "functionResponse", "id"), str)
-    )

@@ -47,11 +47,17 @@ class Older:
 
     async def look[T](self, turn_id: str, read: Callable[[TurnSource], T]) -> T:
         """``read`` of the recorded turn. Raises BadRequest where there is none."""
+        # a cast, since pyright does not see that a cached_property has the type of what it caches
+        return await self._find(turn_id, lambda history, trace: read(cast("TurnSource", trace)))
 
+    async def row(self, turn_id: str) -> Row:
+        """The recorded turn's, as a search has it. Raises BadRequest where there is none."""
+        return await self._find(turn_id, History.row)
+
+    async def _find[T](self, turn_id: str, read: Callable[[History, Trace], T]) -> T:
         def find(history: History) -> T | None:
             trace = self._trace(history, turn_id)
-            # a cast, since pyright does not see that a cached_property has the type of what it caches
-            return None if trace is None else read(cast("TurnSource", trace))
+            return None if trace is None else read(history, trace)
 
         found = await self.ask(find, None)
         if found is None:

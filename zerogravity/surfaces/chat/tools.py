@@ -1,6 +1,7 @@
 """``tools``, ``tool_choice`` and the deprecated ``functions``, ``function_call`` → what is declared, and a choice.
 
-Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. Tools of other
+Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. A server of the
+configuration is offered by ``{"type": "mcp", "server_label": NAME}``, or as a function ``mcp:NAME``. Tools of other
 kinds cannot be run here: among others they are left out and noted; alone or forced they are refused.
 Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 """
@@ -13,8 +14,10 @@ from dataclasses import dataclass
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.parameters import ignored
 from zerogravity.surfaces.common.tool_choice import Choice, not_runnable, undeclared
+from zerogravity.surfaces.common.tool_servers import configured
 from zerogravity.surfaces.openai import tools as shared
 from zerogravity.surfaces.openai.choice import WORDS, allowed_tools, of_word
+from zerogravity.surfaces.openai.tool_servers import configured_server
 from zerogravity.surfaces.openai.tools import nested, search_options
 from zerogravity.wire.narrow import Json
 
@@ -34,7 +37,9 @@ def read_tools(body: Json) -> Tools:
     for tool, path in fields.each_object(fields.array(body, "tools"), "tools"):
         kind = fields.required_string(tool, "type", path=path)
         if kind == "function":
-            tools.function(*nested(tool, "function", path))
+            _function(tools, *nested(tool, "function", path))
+        elif kind == "mcp":
+            tools.server(configured_server(tool, path))
         elif kind == "custom":
             tools.custom(*nested(tool, "custom", path))
         elif kind.startswith("web_search"):
@@ -51,10 +56,17 @@ def read_tools(body: Json) -> Tools:
         search_options(options, "web_search_options")
         tools.search = True
         tools.notes += [ignored(f"web_search_options.{name}") for name in options]
-    if not tools.declared and not tools.search:
+    if not tools.has_functions and not tools.search:
         for kind, path in tools.left_out.items():
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
+
+
+def _function(tools: Tools, given: Json, path: str) -> None:
+    if (server := configured(given.get("name"), f"{path}.name")) is not None:
+        tools.server(server)
+    else:
+        tools.function(given, path)
 
 
 def schemas(body: Json) -> Iterator[tuple[str, object]]:
@@ -71,13 +83,16 @@ def tool_choice(body: Json, tools: Tools) -> Choice:
         return Choice(None, tools.search)
     if isinstance(value, str):
         words = WORDS if param == "tool_choice" else WORDS[:2]
-        return of_word(value, tools, offered=bool(tools.declared or tools.search), param=param, words=words)
+        return of_word(value, tools, offered=bool(tools.has_functions or tools.search), param=param, words=words)
     choice = fields.as_object(value, param)
     if param == "function_call":
-        return Choice("required", tools.search, (_named(choice, param, tools, param),))
+        return Choice("required", tools.search, _named(choice, param, tools, param))
     match fields.required_string(choice, "type", path=param):
         case "function" | "custom" as kind:
-            return Choice("required", tools.search, (_named(*nested(choice, kind, param), tools, param),))
+            return Choice("required", tools.search, _named(*nested(choice, kind, param), tools, param))
+        case "mcp":
+            _chosen(choice, param, tools, param)
+            return Choice("required", tools.search)
         case "allowed_tools":
             return _allowed(choice, tools)
         case kind if kind.startswith("web_search"):
@@ -95,14 +110,24 @@ def _allowed(choice: Json, tools: Tools) -> Choice:
     for tool, place in allowed.entries():
         kind = fields.required_string(tool, "type", path=place)
         if kind in ("function", "custom"):
-            keys.append(_named(*nested(tool, kind, place), tools, "tool_choice"))
-    if not keys:
+            keys += _named(*nested(tool, kind, place), tools, "tool_choice")
+        elif kind == "mcp":
+            _chosen(tool, place, tools, "tool_choice")
+    if not keys and not tools.chosen:
         raise allowed.empty("function")
     return Choice(allowed.mode, tools.search, tuple(keys))
 
 
-def _named(entry: Json, path: str, tools: Tools, param: str) -> str:
+def _named(entry: Json, path: str, tools: Tools, param: str) -> tuple[str, ...]:
     name = fields.required_string(entry, "name", path=path)
+    if (server := configured(name, path)) is not None and tools.choose(server.label, None):
+        return ()
     if not tools.declares(name):
         raise undeclared(name, param)
-    return name
+    return (name,)
+
+
+def _chosen(entry: Json, path: str, tools: Tools, param: str) -> None:
+    label = fields.required_string(entry, "server_label", path=path)
+    if not tools.choose(label, fields.string(entry, "name", path=path)):
+        raise undeclared(label, param)

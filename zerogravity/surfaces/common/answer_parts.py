@@ -12,10 +12,10 @@ from zerogravity.surfaces.common.history import arguments, parsed
 
 def answer_parts(items: Iterable[Item], family: str, *, one_call: bool = False) -> list[dict[str, Any]]:
     """Texts, media, signed thoughts, and calls with the parts of Google's own tools around them; ``one_call``: only the
-    first of them. ``zgCallId`` is our id of a call, which ``History.extend`` removes."""
+    first of those that are the client's own. ``zgCallId`` is our id of a call, which ``History.extend`` removes."""
     family_rules = rules(family)
     parts: list[dict[str, Any]] = []
-    called = False
+    called = handed_on = False
     for item in items:
         part: dict[str, Any]
         signature = item.signature
@@ -29,8 +29,10 @@ def answer_parts(items: Iterable[Item], family: str, *, one_call: bool = False) 
             case Media():
                 part = {"inlineData": {"mimeType": item.mime, "data": item.data}}
             case Call():
-                if called and one_call:
-                    continue
+                if not item.server:
+                    if handed_on and one_call:
+                        continue
+                    handed_on = True
                 call: dict[str, Any] = {"name": item.name, "args": arguments(item.args_json)}
                 if family_rules.ids_on_calls:
                     call["id"] = item.upstream_id or item.call_id

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
+from zerogravity.core.turn import ToolServer
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, too_many
@@ -80,7 +81,7 @@ class Tools:
 
     ``kinds``: key → kind, of tools that are more than a function; only their surface knows these kinds. ``strict``:
     some function's schema has to be obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be
-    run here.
+    run here. ``servers``: MCP servers, whose tools are declared once they are listed.
     """
 
     declared: list[Declared] = field(default_factory=list["Declared"])
@@ -89,6 +90,33 @@ class Tools:
     strict: bool = False
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
+    servers: list[ToolServer] = field(default_factory=list[ToolServer])
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether the model gets any."""
+        return bool(self.declared or self.servers)
+
+    def server(self, server: ToolServer) -> None:
+        """Offer the tools of an MCP server. Raises FaultError 400 for a second one of its label."""
+        if any(known.label == server.label for known in self.servers):
+            text = f"Invalid '{server.param}': another MCP server has the label '{server.label}', too."
+            raise bad_request(text, param=server.param, code="invalid_value")
+        self.servers.append(server)
+
+    def choose(self, label: str, tool: str | None) -> bool:
+        """Let the tool choice name a tool of a server, or all of them. Whether there is such a server."""
+        for index, server in enumerate(self.servers):
+            if server.label == label:
+                named = () if tool is None or server.chosen == () else (*(server.chosen or ()), tool)
+                self.servers[index] = replace(server, chosen=named)
+                return True
+        return False
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the tool choice names some server."""
+        return any(server.chosen is not None for server in self.servers)
 
     def declares(self, key: str) -> bool:
         return any(tool.name == key for tool in self.declared)

@@ -95,17 +95,26 @@ class History:
         self._add("model", [part])
 
     def model_call(
-        self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
+        self,
+        call_id: str,
+        name: str,
+        args_json: str,
+        *,
+        carried: Carried | None = None,
+        param: str = "input",
+        joins: bool = False,
     ) -> None:
         """A function call of the model; ``name`` is the client's name, ``args_json`` its arguments as text, ``carried``
-        the state that the client kept for us. A call between the results of others belongs to their step."""
+        the state that the client kept for us. A call between the results of others belongs to their step; ``joins``:
+        so does one behind them, unless it is signed."""
         remembered = self._recall(call_id)
         if remembered is not None and remembered.family != self._target.family:
             remembered = None
         if not name.strip() and not (remembered and remembered.name):
             self._drop([call_id])
             return
-        if self._step is not None and not self._open_calls():
+        signed = (carried.signature if carried else None) or (remembered.signature if remembered else None)
+        if self._step is not None and not self._open_calls() and not (joins and signed is None):
             self._finish_step()
         if self._step is None:
             self._step = _Step(self._take_model_parts())
@@ -116,7 +125,6 @@ class History:
         if self._rules.ids_on_calls:
             call["id"] = upstream_id or call_id
         part: dict[str, Any] = {"functionCall": call}
-        signed = (carried.signature if carried else None) or (remembered.signature if remembered else None)
         if signed is None and not step.calls and self._rules.needs_signature:
             signed = STAND_IN
         if signed is not None:
@@ -130,14 +138,14 @@ class History:
     def result(
         self,
         call_id: str,
-        output: str | Sequence[Part],
+        output: str | Sequence[Part] | dict[str, Any],
         *,
         error: bool = False,
         verbatim: bool = False,
         param: str = "input",
     ) -> None:
-        """The result of a call: text, or parts (texts and media). ``verbatim``: a text that is a JSON object stays the
-        text that it is, with its layout. Raises FaultError 400 for an unknown call."""
+        """The result of a call: text, or parts (texts and media), or the ``response`` itself. ``verbatim``: a text that
+        is a JSON object stays the text that it is, with its layout. Raises FaultError 400 for an unknown call."""
         call = self._unanswered(call_id)
         if call is None and call_id in self._dropped:
             return
@@ -147,6 +155,9 @@ class History:
                 param=param,
                 code="invalid_value",
             )
+        if isinstance(output, dict):
+            call.result = output
+            return
         if isinstance(output, str):
             text, media = output, []
         else:
@@ -158,11 +169,18 @@ class History:
             call.result = {"output": text} if verbatim else response_object(text)
         call.media = [self._supported(part, in_result=True) for part in media]
 
+    def expects(self, call_id: str) -> bool:
+        """Whether a call of that id waits for its result."""
+        return self._unanswered(call_id) is not None
+
     def extend(self, contents: Sequence[Mapping[str, Any]]) -> None:
-        """History in Google's form (a stored response), signatures in place. Calls at its end still expect results."""
+        """History in Google's form (a stored response), signatures in place. Calls at its end still expect results, but
+        for those that have one (``zgResult``)."""
         self._finish_step()
         contents, lost = named(contents)
         self._drop(lost)
+        if contents and contents[0].get("role") == "model" and self._contents and self._contents[-1]["role"] == "model":
+            self._contents.append(dict(CONTINUE))
         for content in contents:
             self._contents.append(dict(content))
         last = self._contents[-1] if self._contents else None
@@ -173,11 +191,11 @@ class History:
             for part in parts:
                 if isinstance(call := part.get("functionCall"), dict):
                     made = cast("dict[str, Any]", call)
-                    self._step.calls.append(
-                        _Call(str(part.get("zgCallId", made.get("id", ""))), made["name"], made.get("id"))
-                    )
+                    call_id, result = str(part.get("zgCallId", made.get("id", ""))), part.get("zgResult")
+                    self._step.calls.append(_Call(call_id, made["name"], made.get("id"), result))
             for part in self._step.parts:
                 part.pop("zgCallId", None)
+                part.pop("zgResult", None)
 
     # -- the end ---------------------------------------------------------------------------------------------
 

@@ -40,12 +40,15 @@ def request_members(
     declarations, notes = declare(tools.declared, names)
     choice = choose()
     mode = choice.mode
+    if mode == "none":
+        tools.servers.clear()  # nothing of them can be called
     if tools.strict and mode in (None, "auto"):
         mode = "allowed"
     config = tool_config(mode, [names.to_google(key) for key in choice.keys]) if mode is not None else None
     declared = declarations if choice.functions else []
     both = rules(family).search_with_functions
-    members, more = tool_members(declared, search=choice.search, both=both, config=config)
+    servers = bool(tools.servers) and choice.functions
+    members, more = tool_members(declared, search=choice.search, both=both, config=config, servers=servers)
     return members, (*tools.notes, *notes, *more)
 
 
@@ -68,10 +71,16 @@ def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def tool_members(
-    declarations: Sequence[Mapping[str, Any]], *, search: bool, both: bool, config: Mapping[str, Any] | None
+    declarations: Sequence[Mapping[str, Any]],
+    *,
+    search: bool,
+    both: bool,
+    config: Mapping[str, Any] | None,
+    servers: bool = False,
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """``tools`` and ``toolConfig`` of a request, and notes. ``both``: the family takes googleSearch and functions in
-    one request (with a flag); otherwise the search is left out and noted, never the functions."""
+    one request (with a flag); otherwise the search is left out and noted, never the functions. ``servers``: those of
+    MCP servers are declared later."""
     out: dict[str, Any] = {}
     notes: list[str] = []
     tools: list[dict[str, Any]] = []
@@ -89,7 +98,7 @@ def tool_members(
         tools.append({"googleSearch": {}})
     if tools:
         out["tools"] = tools
-    if config is not None and declarations:
+    if config is not None and (declarations or servers):
         out["toolConfig"] = dict(config)
     if search and declarations:
         out["toolConfig"] = {**out.get("toolConfig", {}), "includeServerSideToolInvocations": True}

@@ -1,5 +1,6 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google, but for
-what ``RULES`` says and for what Claude needs (``common.claude``).
+what ``RULES`` says and for what Claude needs (``common.claude``). A function ``mcp:NAME`` stands for the tools of an
+MCP server of the configuration.
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Facts: wire-gemini-and-mapping 1.1, 2.
@@ -13,12 +14,16 @@ from typing import Any
 
 from zerogravity.core.family import lower_limit
 from zerogravity.core.google import session_of
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Target, ToolServer, Turn
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.common import parameters
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, form_with_functions, too_many
+from zerogravity.surfaces.common.declarations import Tools
+from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, calling_mode, form_with_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
+from zerogravity.surfaces.common.parameters import MODELS
+from zerogravity.surfaces.common.tool_servers import configured
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.proto_json import GENERATION, REQUEST, normalise
@@ -29,7 +34,14 @@ Request = dict[str, Any]
 
 
 def parse_request(
-    body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True, mask: str = ""
+    body: Json,
+    context: Context,
+    *,
+    model: str,
+    models: Sequence[str] = (),
+    stream: bool = False,
+    sse: bool = True,
+    mask: str = "",
 ) -> Turn:
     """``sse``: the stream was asked for with ``alt=sse``; otherwise it is one JSON array. ``mask``: ``fields=``.
 
@@ -39,12 +51,14 @@ def parse_request(
     wanted = field_mask.parse(mask, field_mask.GENERATE)
     given: Request = normalise(body, REQUEST)
     notes = [note for rule in RULES for note in rule.apply(given, target)]
+    servers = take_servers(given)
     request, suited = for_model(given, target, context.recall)
     thoughts = narrow.lookup(request, "generationConfig", "thinkingConfig", "includeThoughts")
     return Turn(
         id=context.turn_id,
         surface="gemini",
         model=model,
+        models=tuple(models),
         target=target,
         google_request=request,
         stream=stream,
@@ -53,8 +67,46 @@ def parse_request(
         details=GeminiDetails("sse" if sse else "json", thoughts is True, wanted),
         owner=context.owner,
         created=context.created,
+        servers=tuple(servers),
         notes=(*notes, *suited),
     )
+
+
+def take_servers(request: Request) -> Sequence[ToolServer]:
+    """Take the functions out that stand for MCP servers, and the choices that name them. Raises FaultError 400."""
+    tools = Tools()
+    if "tools" in request:
+        left = [_taken(tool, index, tools) for index, tool in narrow.numbered(request["tools"])]
+        if tools.servers:
+            request["tools"] = [tool for tool in left if tool]
+    config = narrow.members(narrow.lookup(request, "toolConfig", "functionCallingConfig"))
+    names = narrow.items(config.get("allowedFunctionNames"))
+    kept = [name for name in names if (found := configured(name, "")) is None or not tools.choose(found.label, None)]
+    if tools.chosen:
+        inner = {**config, "allowedFunctionNames": kept} if kept else without(config, "allowedFunctionNames")
+        request["toolConfig"] = {**narrow.members(request["toolConfig"]), "functionCallingConfig": inner}
+    if tools.servers and not request["tools"]:
+        del request["tools"]
+    return () if calling_mode(request) == "NONE" else tools.servers
+
+
+def _taken(tool: Json, index: int, into: Tools) -> Json:
+    """A tool without the functions that stand for servers."""
+    declarations = narrow.items(tool.get("functionDeclarations"))
+    kept: list[object] = []
+    for number, declaration in enumerate(declarations):
+        param = f"tools[{index}].functionDeclarations[{number}].name"
+        if (server := configured(narrow.members(declaration).get("name"), param)) is not None:
+            into.server(server)
+        else:
+            kept.append(declaration)
+    if len(kept) == len(declarations):
+        return tool
+    return {**tool, "functionDeclarations": kept} if kept else without(tool, "functionDeclarations")
+
+
+def without(given: Json, name: str) -> Request:
+    return {key: value for key, value in given.items() if key != name}
 
 
 # -- what becomes of a member ----------------------------------------------------------------------------------
@@ -147,7 +199,8 @@ def table() -> list[tuple[str, str, str]]:
     """(name, what it takes, what comes of it) of each member, for people."""
     changed = {rule.member: rule.becomes for rule in RULES}
     known = [*REQUEST.members, *(f"generationConfig.{name}" for name in GENERATION.members)]
-    return [(name, "as Google takes it", changed.get(name, "the same")) for name in dict.fromkeys((*known, *changed))]
+    rows = [(name, "as Google takes it", changed.get(name, "the same")) for name in dict.fromkeys((*known, *changed))]
+    return [*rows, *parameters.table([MODELS])]
 
 
 def empty_objects(schema: object, path: str) -> Iterator[str]:

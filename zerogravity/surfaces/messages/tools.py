@@ -1,9 +1,10 @@
 """``tools`` and ``tool_choice`` → what is declared, and a choice.
 
-Custom tools and those without a schema that the client runs become functions; a web search becomes Google's. Other
-tools of the server cannot be run here: among others they are left out and noted; alone or forced they are refused.
-A tool whose loading is deferred is declared once the dialogue, or the choice, names it; or at once, where the server
-was to search for it. Facts: wire-anthropic 1, 5.
+Custom tools and those without a schema that the client runs become functions; a web search becomes Google's. A custom
+tool ``mcp:NAME`` stands for the tools of an MCP server of the configuration. Other tools of the server cannot be run
+here: among others they are left out and noted; alone or forced they are refused. A tool whose loading is deferred is
+declared once the dialogue, or the choice, names it; or at once, where the server was to search for it.
+Facts: wire-anthropic 1, 5.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from zerogravity.surfaces.common import declarations, fields
 from zerogravity.surfaces.common.declarations import Declared
 from zerogravity.surfaces.common.parameters import ignored
 from zerogravity.surfaces.common.tool_choice import Choice, Mode, not_runnable, undeclared
+from zerogravity.surfaces.common.tool_servers import configured
 from zerogravity.surfaces.messages.client_tools import client_tool
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -42,14 +44,17 @@ def read_tools(body: Json) -> Tools:
         if deferred and loaded is not None and fields.string(tool, "name", path=path) not in loaded:
             continue
         _read(tools, tool, kind, path)
-    if not tools.declared and not tools.search:
+    if not tools.has_functions and not tools.search:
         for kind, path in tools.left_out.items():
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
 
 
 def _read(tools: Tools, tool: Json, kind: str, path: str) -> None:
-    if kind == "custom":
+    server = configured(tool.get("name"), f"{path}.name") if kind == "custom" else None
+    if server is not None:
+        tools.server(server)
+    elif kind == "custom":
         tools.declared.append(_custom(tools, tool, path))
     elif (declared := client_tool(tool, kind, path)) is not None:
         tools.declared.append(declared)
@@ -91,7 +96,7 @@ def schemas(body: Json) -> Iterator[tuple[str, object]]:
 def tool_choice(body: Json, tools: Tools) -> Choice:
     """Without tools there is nothing to choose, whatever it says. Raises FaultError 400."""
     choice = fields.obj(body, "tool_choice")
-    if choice is None or not (tools.declared or tools.search):
+    if choice is None or not (tools.has_functions or tools.search):
         return Choice(None, tools.search)
     kind = fields.choice(choice, "type", tuple(MODES), path="tool_choice")
     if kind is None:
@@ -99,6 +104,9 @@ def tool_choice(body: Json, tools: Tools) -> Choice:
     if kind != "tool":
         return Choice(MODES[kind], tools.search)
     name = fields.required_string(choice, "name", path="tool_choice")
+    server = configured(name, "tool_choice.name")
+    if server is not None and tools.choose(server.label, None):
+        return Choice("required", tools.search)
     if tools.declares(name):
         return Choice("required", tools.search, (name,))
     hosted = tools.hosted.get(name)

@@ -1,4 +1,5 @@
-"""OpenAI Responses: ``surface`` is what others need; its own routes also read ``stored`` and ``compact``."""
+"""OpenAI Responses: ``surface`` is what others need; its own routes also read ``stored``, ``compact`` and
+``conversation``."""
 
 from __future__ import annotations
 
@@ -21,18 +22,26 @@ from zerogravity.surfaces.responses.request import PARAMETERS, lookups, parse
 from zerogravity.surfaces.responses.response import answer
 from zerogravity.surfaces.responses.stored import stored_at_end, stored_at_start
 
+CONVERSATIONS = "/v1/conversations"
 
-def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
+
+def media_urls(body: Mapping[str, Any], entries: str = "input") -> Iterator[MediaUrl]:
+    """The http(s) URLs of media in the items at ``entries``."""
     for name in ("content", "output"):
-        for path, part in content_parts(body, "input", name):
+        for path, part in content_parts(body, entries, name):
             yield from picture(part, path)
             yield from media_url(part, "file_url", f"{path}.file_url", picture=False)
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    """A summary is only shown at its end, thoughts only to clients that ask for them."""
-    details = channel.turn.details_as(ResponsesDetails)
-    return not details.compacts and channel.state.has_output(thinking=details.shows_thinking)
+    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole. What
+    is run here is shown, but not a list that failed: its turn has failed, too."""
+    details, state = channel.turn.details_as(ResponsesDetails), channel.state
+    if details.compacts:
+        return False
+    sealed = details.seals_thinking and len(state.items) > 1
+    listed = any(not each.error and each.server not in details.known for each in state.listings)
+    return listed or sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
 
 
 surface = Surface(
@@ -40,9 +49,10 @@ surface = Surface(
     title="Responses",
     paths=("/v1/responses",),
     root="/v1/responses",
+    also_owns=lambda path: path == CONVERSATIONS or path.startswith(f"{CONVERSATIONS}/"),
     counting=COUNTING,
     input="input",
-    media=_media,
+    media=media_urls,
     tools=lambda body: schemas(body.get("tools")),
     lookups=lookups,
     parse=parse,

@@ -88,6 +88,11 @@ def _echoed(value: Json, place: str) -> None:
         need(fine, f"{place}.{name}", "must be a number or null")
     for name in TEXTS:
         need(value[name] is None or isinstance(value[name], str), f"{place}.{name}", "must be a string or null")
+    if (conversation := value.get("conversation")) is not None:
+        identity = expect_string(
+            expect_object(conversation, f"{place}.conversation").get("id"), f"{place}.conversation"
+        )
+        need(identity.startswith("conv_"), f"{place}.conversation.id", "does not begin with conv_")
     expect_objects(value["tools"], f"{place}.tools")
     need(isinstance(value["tool_choice"], str | dict), f"{place}.tool_choice", "must be a word or an object")
     need(isinstance(value["metadata"], dict | None), f"{place}.metadata", "must be an object or null")

@@ -17,7 +17,8 @@ from zerogravity.surfaces.responses.tools import Tools, namespace_of
 from zerogravity.wire.narrow import Json
 
 SHOWN_ALONE = ("function", "custom", "shell", "apply_patch", "image_generation", "web_search_preview",
-               "web_search_preview_2025_03_11")  # fmt: skip
+               "web_search_preview_2025_03_11", "mcp")  # fmt: skip
+SHOWN = ("name", "namespace", "server_label")
 
 
 def shown_choice(body: Json) -> Any:
@@ -38,7 +39,7 @@ def shown_choice(body: Json) -> Any:
 def _shown(tool: Json) -> Json:
     """One tool that a choice names, flat."""
     inner = tool.get(tool["type"]) or tool
-    return {"type": tool["type"], **{name: inner[name] for name in ("name", "namespace") if inner.get(name)}}
+    return {"type": tool["type"], **{name: inner[name] for name in SHOWN if inner.get(name)}}
 
 
 def tool_choice(body: Json, tools: Tools) -> Choice:
@@ -47,16 +48,16 @@ def tool_choice(body: Json, tools: Tools) -> Choice:
     if value is None:
         return Choice(None, tools.search)
     if isinstance(value, str):
-        offered = bool(tools.declared or tools.search or tools.pictures)
+        offered = bool(tools.has_functions or tools.search or tools.pictures)
         choice = of_word(value, tools, offered=offered, param="tool_choice")
-        if choice.mode == "required" and not tools.declared:
+        if choice.mode == "required" and not tools.has_functions:
             tools.notes.append("tool_choice: only functions can be required, so the model decides")
         return choice
     given = fields.as_object(value, "tool_choice")
     if fields.required_string(given, "type", path="tool_choice") == "allowed_tools":
         return _allowed(given, tools)
     keys, search = _named(given, tools, "tool_choice")
-    if keys:
+    if keys or tools.chosen:
         return Choice("required", search=False, keys=tuple(keys))
     tools.notes.append(f"tool_choice: {given['type']} cannot be forced, so it is offered as the only tool")
     return Choice(None, search, functions=False)
@@ -75,7 +76,7 @@ def _allowed(choice: Json, tools: Tools) -> Choice:
         named, searched = _named(entry, tools, place)
         keys += named
         search |= searched
-    if not keys:
+    if not keys and not tools.chosen:
         return Choice(None, search, functions=False)
     return Choice(allowed.mode, search, tuple(dict.fromkeys(keys)))
 
@@ -94,6 +95,11 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
         case _ if kind in CLIENT_TOOLS and tools.has_client_tool(kind):
             name, keys = kind, [tools.key(kind, kind=kind)]
         case "image_generation" if tools.pictures:
+            return [], False
+        case "mcp":
+            label = fields.required_string(entry, "server_label", path=path)
+            if not tools.choose(label, fields.string(entry, "name", path=path)):
+                raise undeclared(label, "tool_choice")
             return [], False
         case _ if kind.startswith("web_search"):
             if not tools.search:

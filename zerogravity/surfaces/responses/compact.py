@@ -9,6 +9,7 @@ from __future__ import annotations
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
+from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Answer, Context
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.openai.answer import responses_usage
@@ -20,11 +21,14 @@ from zerogravity.surfaces.responses.response import render
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
-READ = ("model", "instructions", "previous_response_id")
+READ = ("model", "models", "instructions", "previous_response_id")
 
 
 def parse(body: Json, context: Context) -> Turn:
     """The turn that writes the summary. Raises FaultError naming the parameter."""
+    if body.get("conversation") is not None:
+        text = "Unknown parameter: 'conversation'. Send 'previous_response_id', or the conversation's items as 'input'."
+        raise bad_request(text, param="conversation", code="unknown_parameter")
     given = body.get("input")
     if given is None and body.get("previous_response_id") is None:
         raise fields.missing("input")

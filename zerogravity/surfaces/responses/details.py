@@ -45,6 +45,16 @@ class ResponsesDetails(Details):
         return self.echo.get("parallel_tool_calls") is False
 
     @property
+    def conversation(self) -> str:
+        """The id of the conversation that the turn belongs to; empty: none."""
+        return narrow.text(narrow.lookup(self.echo, "conversation", "id"))
+
+    @property
+    def seals_thinking(self) -> bool:
+        """Whether the answer holds what the model thinks, for the next request alone."""
+        return "reasoning.encrypted_content" in self.include
+
+    @property
     def shows_thinking(self) -> bool:
         """Whether the request asks to see what the model thinks."""
         return narrow.lookup(self.echo, "reasoning", "summary") is not None

@@ -21,10 +21,12 @@ from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.openai import content
 from zerogravity.surfaces.openai.content import Content
-from zerogravity.surfaces.responses import client_tools
+from zerogravity.surfaces.responses import client_tools, server_calls
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.ids import PREFIXES
+from zerogravity.surfaces.responses.server_input import ITEMS as SERVER_ITEMS
+from zerogravity.surfaces.responses.server_input import ServerInput
 from zerogravity.surfaces.responses.tools import Tools
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
@@ -33,7 +35,7 @@ Part = dict[str, Any]
 ROLES = ("user", "assistant", "system", "developer")
 SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
-    "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
+    "program", "program_output",
 )  # fmt: skip
 
 CLIENT_CALLS = {tool.call for tool in CLIENT_TOOLS.values()}
@@ -110,11 +112,12 @@ def _message(item: Json) -> Json:
 
 class Items:
     """Reads one request's items into a ``History``. ``system``: texts of its system and developer items.
-    ``notes``: what was skipped."""
+    ``notes``: what was skipped. ``servers``: what they say of MCP servers."""
 
     def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
         self.system: list[str] = []
         self.notes: list[str] = []
+        self.servers = ServerInput(history, tools.servers, self._model_call)
         self._history = history
         self._context = context
         self._target = target
@@ -122,6 +125,7 @@ class Items:
         self._carried: dict[str, Carried] = {}  # by call id, from reasoning items
         self._thoughts: list[Part] = []  # signed ones, which go before the next text or call
         self._own_ids: dict[str, str] = {}  # id of a call's item → its call id
+        self._joins = False  # the item before is a call with its result: the next call may be of the same step
 
     def read(self, entries: Sequence[Entry]) -> None:
         """Raises FaultError 400 naming the entry."""
@@ -139,6 +143,8 @@ class Items:
                     self._output(fields.required_string(item, "call_id", path=path), item, path)
                 case kind if kind in CLIENT_ITEMS:
                     self._client_tool(kind, item, path)
+                case kind if kind in SERVER_ITEMS:
+                    self._of_server(kind, item, path)
                 case "reasoning":
                     self._reasoning(item, path)
                 case "compaction" | "compaction_summary":
@@ -153,6 +159,7 @@ class Items:
                     self.notes.append(f"{path}: {kind} skipped: it cannot be passed on to the model")
                 case kind:  # half of a call: the other half would mean something else without it
                     raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
+            self._joins = entry.kind == server_calls.CALL
 
     def remember_calls(self, items: Iterable[Json]) -> None:
         """Calls whose results may name them by the ids of their items."""
@@ -225,7 +232,7 @@ class Items:
         for part in self._thoughts:
             self._history.model_part(part)
         self._thoughts.clear()
-        self._history.model_call(call_id, key, arguments, carried=self._carried.get(call_id))
+        self._history.model_call(call_id, key, arguments, carried=self._carried.get(call_id), joins=self._joins)
 
     def _output(self, call_id: str, item: Json, path: str) -> None:
         self._history.result(call_id, INPUT.read(item, "output", path))
@@ -243,6 +250,13 @@ class Items:
             # a local shell's result may name its call by the id of the call's item
             own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
             self._history.result(self._own_ids.get(own, own), CLIENT_TOOLS[tool].output(item, path))
+
+    def _of_server(self, kind: str, item: Json, path: str) -> None:
+        """What belongs to MCP servers; their calls may be stored ones, found by reference."""
+        if kind in (server_calls.CALL, server_calls.REQUEST):
+            own = server_calls.call_id(kind, fields.required_string(item, "id", path=path))
+            self._carried.update((own, carried) for carried in self._unsealed(item, path))
+        self.servers.read(kind, item, path)
 
     # -- sealed state -------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from zerogravity.core.family import rules
+from zerogravity.core.google import GenerateContentRequest
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
@@ -27,6 +28,7 @@ from zerogravity.surfaces.common.parameters import (
     ARRAY,
     BOOLEAN,
     INT32,
+    MODELS,
     OBJECT,
     STRING,
     TEXT_OR_ARRAY,
@@ -35,6 +37,7 @@ from zerogravity.surfaces.common.parameters import (
     choice,
     integer,
     is_given,
+    named_models,
     refuse,
     repeated,
     settings,
@@ -57,11 +60,12 @@ from zerogravity.surfaces.openai.parameters import (
     of_other_api,
     stream_options,
 )
-from zerogravity.surfaces.responses import compaction
+from zerogravity.surfaces.responses import compaction, conversation
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
+from zerogravity.surfaces.responses.server_input import with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -90,9 +94,6 @@ OF_CHAT = (
     of_other_api("logit_bias", "the upstream models do not support it", API),
 )
 WITHOUT_COUNTERPART = (
-    Parameter(
-        "conversation", ANY, refused="is not supported: send 'previous_response_id' or the whole input", asks=is_given
-    ),
     Parameter("prompt", ANY, refused="is not supported: there are no stored prompts", asks=is_given),
     Parameter("context_management", ANY, refused="is not supported: call /v1/responses/compact", asks=is_given),
     Parameter("moderation", ANY, refused="is not supported", asks=is_given),
@@ -103,7 +104,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("parallel_tool_calls", BOOLEAN, "false: only the first call of an answer is handed on", shown=True),
     replace(TEMPERATURE, shown=1.0), replace(TOP_P, shown=1.0),
     Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig", shown="auto"),
-    Parameter("tools", ARRAY, "functionDeclarations, googleSearch", shown=()),
+    Parameter("tools", ARRAY, "functionDeclarations, googleSearch; MCP servers, whose tools are run here", shown=()),
     Parameter("previous_response_id", STRING, "contents: the dialogue that the input continues", shown=None),
     Parameter("truncation", choice("auto", "disabled"), shown="disabled"),
     Parameter("text", OBJECT, "format: responseMimeType and a schema", shown=None),
@@ -112,7 +113,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("reasoning", OBJECT, "thinkingConfig", shown=None),
     Parameter("user", STRING, shown=None),
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
-    Parameter("max_tool_calls", integer(1), shown=None),
+    Parameter("max_tool_calls", integer(1), "how many calls of MCP tools are run at most", shown=None),
     Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
     Parameter("background", BOOLEAN, "the answer is made without a waiting client; requires store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
@@ -120,8 +121,9 @@ REPEATED = (  # in the order of the Response object
     Parameter("prompt_cache_key", STRING, shown=None),
 )  # fmt: skip
 PARAMETERS = (
-    Parameter("model", STRING, "who answers"),
+    Parameter("model", STRING, "who answers"), MODELS,
     Parameter("input", TEXT_OR_ARRAY, "contents"),
+    Parameter("conversation", TEXT_OR_OBJECT, "contents: its items, to which this turn's are added"),
     *REPEATED,
     TOP_K, SEED,
     Parameter("text.format", OBJECT, "responseMimeType and a schema"),
@@ -149,71 +151,98 @@ def lookups(body: Json) -> Lookups:
     previous = body.get("previous_response_id")
     wanted = [(f"input[{index}]", reference(item)) for index, item in narrow.numbered(body.get("input"))]
     found = tuple((path, item_id) for path, item_id in wanted if item_id is not None)
-    return Lookups(previous if isinstance(previous, str) else None, found)
+    return Lookups(previous if isinstance(previous, str) else None, found, conversation.looked_up(body))
 
 
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
     refuse(body, OF_CHAT)
-    model = fields.required_string(body, "model")
+    model, models = named_models(body)
     refuse(body, PARAMETERS)
-    previous = _previous(body, context)
-    entries, skipped = _entries(body, context, continues=previous is not None)
+    held, previous = _conversation(body, context), _previous(body, context)
+    before = conversation.entries_of(held or ())
+    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools(entries, previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
-    names = NameMap()
-    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
+    reader.servers.begin(entry.item for entry in (*before, *entries))
     _before(body, previous, target, history, reader)
+    conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
-    made_up = contents is not history.dialogue
-    generate: dict[str, Any] = {"contents": contents, **members}
-    if system is not None:
-        generate["systemInstruction"] = system
-    config, lost = generation_config(body, target, pictures=tools.pictures)
-    if config:
-        generate["generationConfig"] = config
-    given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
-    form = wanted_form(given_form, target.family, path="text.format", flat=True)
-    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
-    if compacts:
-        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
-    request, suited = for_model(generate, target, context.recall)
+    members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
+    request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
+    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    servers = () if compacts else with_listings(tools.servers, listings)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
+    details = ResponsesDetails(
+        echo=echo,
+        include=_include(body),
+        namespaces=tools.namespaces,
+        compacts=compacts,
+        input=tuple(with_ids(entries, context.turn_id)),
+        users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
+        system=(*(previous.system if previous else ()), *reader.system),
+        tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
+        dialogue=None if contents is history.dialogue else tuple(history.dialogue),
+        listings=listings,
+        known=tuple(server.label for server in servers if server.listed is not None),
+        approved=reader.servers.approved,
+    )
     return Turn(
         id=context.turn_id,
         surface="responses",
         model=model,
+        models=models,
         target=target,
         google_request=request,
         stream=_stream(body),
         store=echo["store"],
         background=echo["background"],
         previous_id=echo["previous_response_id"],
-        details=ResponsesDetails(
-            echo=echo,
-            include=_include(body),
-            namespaces=tools.namespaces,
-            compacts=compacts,
-            input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else (),
-            system=(*(previous.system if previous else ()), *reader.system),
-            tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
-            dialogue=tuple(history.dialogue) if made_up else None,
-        ),
+        details=details,
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
+        servers=servers,
+        approvals=tuple(reader.servers.approvals),
+        max_calls=fields.integer(body, "max_tool_calls"),
+        conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *suited, *_unserved(body)),
     )
 
 
+def _finished(
+    body: Json, generate: dict[str, Any], target: Target, context: Context, *, compacts: bool, pictures: bool
+) -> tuple[GenerateContentRequest, tuple[str, ...]]:
+    """Google's request with its configuration and the form of the answer, as the model takes it; and notes."""
+    config, lost = generation_config(body, target, pictures=pictures)
+    if config:
+        generate["generationConfig"] = config
+    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
+    form = wanted_form(given, target.family, path="text.format", flat=True)
+    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
+    if compacts:
+        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
+    request, suited = for_model(generate, target, context.recall)
+    return request, (*lost, *formed, *suited)
+
+
 # -- the input -----------------------------------------------------------------------------------------------
+
+
+def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
+    """What comes before the input in its conversation; None: it belongs to none."""
+    if (wanted := conversation.named(body)) is None:
+        return None
+    if (found := context.conversation(wanted)) is None:
+        raise conversation.not_found(wanted)
+    return found
 
 
 def _previous(body: Json, context: Context) -> StoredTurn | None:
@@ -230,13 +259,19 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
     return found
 
 
-def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Entry], tuple[str, ...]]:
+def _entries(
+    body: Json, context: Context, before: Sequence[Entry], *, continues: bool
+) -> tuple[list[Entry], tuple[str, ...]]:
+    """The input, which may repeat nothing of its conversation; and notes."""
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    return resolve(body, context)
+    entries, notes = resolve(body, context)
+    if body.get("conversation") is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    return entries, notes
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -260,6 +295,7 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
         history.system(text)
     history.extend(for_target(previous, target))
     reader.remember_calls(previous.items.values())
+    reader.servers.asked(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
@@ -306,6 +342,8 @@ def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str,
         "service_tier": None,
     }
     made = repeated(body, REPEATED, config, special)
+    if (named := conversation.named(body)) is not None:
+        made["conversation"] = {"id": named}
     if made["background"] and not made["store"]:
         text = "Invalid 'background': a background response has to be stored, but 'store' is false."
         raise bad_request(text, param="background", code="invalid_value")

@@ -17,7 +17,7 @@ from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.answer_parts import answer_parts
+from zerogravity.surfaces.common.answer_contents import filled, with_answer
 from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
@@ -25,6 +25,8 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
+from zerogravity.surfaces.responses.server_calls import call_id
+from zerogravity.surfaces.responses.server_input import listing
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
@@ -44,6 +46,7 @@ class StoredResponse:
     ``running``      stored at its start; the process is still working on it.
     ``cut_off``      the process stopped before its end.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
+    ``listings``     what the dialogue knows of MCP servers' tools.
     """
 
     id: str
@@ -60,6 +63,7 @@ class StoredResponse:
     running: bool = False
     cut_off: bool = False
     earlier: tuple[Json, ...] = ()
+    listings: tuple[Json, ...] = ()
 
     @property
     def items(self) -> dict[str, Json]:
@@ -82,7 +86,9 @@ class StoredResponse:
         messages = (*self.earlier, *users(self.input_items))
         output = narrow.objects(self.response.get("output"))
         summary = next((item for item in output if item["type"] == "compaction"), None)
-        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, messages, summary)
+        return StoredTurn(
+            self.contents, self.items, self.family, self.system, self.tools, messages, self.listings, summary
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the frames and the state, which are stored separately."""
@@ -98,7 +104,7 @@ class StoredResponse:
 
 
 _SEPARATE = ("frames", "running", "cut_off")
-_TUPLES = ("input_items", "contents", "earlier", "system", "tools")
+_TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
@@ -122,12 +128,27 @@ def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes
     details = turn.details_as(ResponsesDetails)
     if details.compacts:
         return replace(stored, contents=())
-    why = response.refusal(state, state.terminal)
-    answer = answer_parts(state.items, turn.target.family, one_call=details.one_call)
-    if not (parts := [{"text": why}] if why else answer):
+    returned = {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
+    before = filled(stored.contents, returned, turn.target.family)
+    if before and before[-1]["role"] == "model":
+        before.append(CONTINUE)
+    contents = with_answer(
+        before, state, turn.target, one_call=details.one_call, known=details.approved,
+        refusal=response.refusal(state, state.terminal),
+    )  # fmt: skip
+    if len(contents) == len(before):
         return stored
-    between = [CONTINUE] if stored.contents and stored.contents[-1]["role"] == "model" else []
-    return replace(stored, contents=(*stored.contents, *between, {"role": "model", "parts": parts}))
+    return replace(stored, contents=tuple(contents), listings=(*details.listings, *_listings(turn, state)))
+
+
+def _listings(turn: Turn, state: TurnState) -> list[Json]:
+    """What this turn has learnt of MCP servers' tools."""
+    servers = {server.label: server for server in turn.servers if server.listed is None}
+    return [
+        listing(servers[each.server], each.tools)
+        for each in state.listings
+        if each.server in servers and not each.error
+    ]
 
 
 def cut_off(stored: StoredResponse) -> StoredResponse:
@@ -154,6 +175,7 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
         input_items=details.input,
         contents=tuple(contents),
         earlier=details.users,
+        listings=details.listings,
         family=turn.target.family,
         system=details.system,
         tools=details.tools,
@@ -175,7 +197,7 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
             found[item["id"]] = [Carried(text.signature, turn.target.family, TEXT)]
     signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
-        if (call := signed.get(item.get("call_id", ""))) is not None:
+        if (call := signed.get(item.get("call_id") or call_id(item["type"], item["id"]))) is not None:
             found[item["id"]] = state_of_call(call, turn.target.family)
     return {item_id: seal(secret, carried) for item_id, carried in found.items()}
 

@@ -1,5 +1,6 @@
 """A declared tool as the Response object shows it: flat, with the members that its kind has in the API.
 
+What may be secret of an MCP server is masked: the values of its headers, the path of its URL, its authorization.
 Other members, and values of another type, are dropped and noted: typed clients fail on them, and they have no effect.
 ``tools.py`` has validated those that have one. Source: OpenAI's schema (Tool and its kinds).
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
+from urllib.parse import urlsplit
 
 from zerogravity.surfaces.openai.tools import custom_grammar, nested
 from zerogravity.wire import narrow
@@ -46,6 +48,7 @@ SEARCH: Json = {
     "search_content_types": _each("text", "image"),
     "filters": {"allowed_domains": _texts}, "external_web_access": FLAG,
 }  # fmt: skip
+HIDDEN = "<redacted>"
 MEMBERS: dict[str, Json] = {
     "function": FUNCTION,
     "custom": CUSTOM,
@@ -63,11 +66,16 @@ MEMBERS: dict[str, Json] = {
         "output_format": _words("png", "webp", "jpeg", "gif", "svg"), "output_compression": NUMBER,
         "partial_images": NUMBER, "input_fidelity": _words("high", "low"), "model": TEXT,
     },
+    "mcp": {
+        "server_label": TEXT, "server_url": TEXT, "server_description": TEXT, "allowed_tools": _is(list, dict),
+        "require_approval": _is(str, dict), "headers": OBJECT, "defer_loading": FLAG, **CALLERS,
+    },
 }  # fmt: skip
 DATED = {"web_search_2025_08_26": "web_search", "web_search_preview_2025_03_11": "web_search_preview"}
 ALWAYS: dict[str, Json] = {
     "function": {"description": None, "parameters": None, "strict": None},
     "namespace": {"description": ""},
+    "mcp": {"server_description": None, "allowed_tools": None, "require_approval": "always", "headers": None},
 }
 
 
@@ -77,7 +85,7 @@ def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = 
     if kind.startswith("web_search") and kind not in MEMBERS:
         name = DATED.get(kind) or ("web_search_preview" if "preview" in kind else "web_search")
         kind = kind if kind in DATED else name
-    given = dict(_flat(tool, name, path))
+    given = dict(_flat(tool, name, path) if name != "mcp" else _masked(tool))
     if (place := narrow.an_object(given.get("user_location"))) is not None:
         given["user_location"] = {"type": "approximate", **place}
     inner = given.pop("tools", None) if name == "namespace" else None
@@ -89,6 +97,19 @@ def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = 
             if (kind := narrow.text(each["type"])) in ("function", "custom")
         ]
     return made
+
+
+def _masked(server: Json) -> dict[str, object]:
+    given = {name: value for name, value in server.items() if name != "authorization"}
+    if (headers := narrow.an_object(server.get("headers"))) is not None:
+        given["headers"] = dict.fromkeys(headers, HIDDEN)
+    if url := narrow.text(server.get("server_url")):
+        parts = urlsplit(url)
+        rest = f"/{HIDDEN}" if parts.path.strip("/") or parts.query or parts.fragment else parts.path
+        given["server_url"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{rest}"
+    if server.get("require_approval", "") is None:
+        del given["require_approval"]
+    return given
 
 
 def _flat(tool: Json, kind: str, path: str) -> Json:

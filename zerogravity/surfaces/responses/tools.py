@@ -1,13 +1,15 @@
 """``tools`` of a Responses request → what is declared.
 
 The tools of a namespace become functions named ``namespace.name``; tools that the client runs become functions with the
-name of their kind (``client_tools.py``). Hosted tools (file_search, code_interpreter, mcp, a shell in a container …)
-cannot be run here: among others they are left out and noted; alone or forced they are refused.
+name of their kind (``client_tools.py``). MCP servers become ``Turn.servers``. Hosted tools (file_search,
+code_interpreter, a shell in a container …) cannot be run here: among others they are left out and noted; alone or
+forced they are refused.
 Facts: wire-openai 4; real-clients, Codex.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,13 +20,15 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.declarations import Declared
 from zerogravity.surfaces.common.parameters import ignored
 from zerogravity.surfaces.openai import tools as shared
+from zerogravity.surfaces.openai.tool_servers import tool_server
 from zerogravity.surfaces.openai.tools import nested, search_options
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tool_echo import shown
 from zerogravity.wire.narrow import Json
 
-KINDS = ("function", "custom", "namespace", "web_search", *CLIENT_TOOLS, "image_generation")
+KINDS = ("function", "custom", "namespace", "web_search", *CLIENT_TOOLS, "image_generation", "mcp")
+OWN = re.compile(r"tools\[\d+\]")
 DEFAULT_NAMESPACE = "functions"
 Identity = tuple[str, str, str]  # kind, namespace, name: what makes two declarations the same tool
 
@@ -90,7 +94,7 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
             _read(tools, tool, kind, place)
             if path == "tools":
                 tools.shown.append(shown(tool, kind, place, tools.notes))
-    given = bool(tools.declared or tools.search or tools.pictures)
+    given = bool(tools.has_functions or tools.search or tools.pictures)
     for kind, place in tools.left_out.items():
         if place.startswith("tools[") and not given:
             raise _refused(kind, place)
@@ -103,6 +107,8 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
 def _served(tool: Json, kind: str, path: str, pictures: bool) -> bool:
     if kind == "image_generation":
         return pictures
+    if kind == "mcp":  # with what is secret of it: nowhere else, since the input is stored
+        return OWN.fullmatch(path) is not None
     return kind.startswith("web_search") or (kind in KINDS and not client_tools.hosted(kind, tool, path))
 
 
@@ -126,6 +132,8 @@ def _read(tools: Tools, tool: Json, kind: str, path: str, namespace: str = "") -
             return tools.custom(*nested(tool, kind, path, flat=True), key)
         case "namespace":
             _namespace(tools, tool, path, namespace)
+        case "mcp":
+            _server(tools, tool, path)
         case "tool_search":
             _tool_search(tools, tool, path)
         case "image_generation":
@@ -155,6 +163,13 @@ def _namespace(tools: Tools, tool: Json, path: str, outer: str) -> None:
             words = f"{last.description or ''}\n\nAbout {name}: {description}".lstrip()
             tools.declared[-1] = Declared(last.name, words, last.parameters, last.param)
             description = None
+
+
+def _server(tools: Tools, tool: Json, path: str) -> None:
+    """What it may be found by does not matter: its tools are declared at once."""
+    fields.boolean(tool, "defer_loading", path=path)
+    fields.array(tool, "allowed_callers", path=path)
+    tools.server(tool_server(tool, path))
 
 
 def _tool_search(tools: Tools, tool: Json, path: str) -> None:

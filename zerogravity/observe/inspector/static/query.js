@@ -1,5 +1,7 @@
-// The search language, as far as the rows in the page can answer it: at once, before the server has looked through all
+// The search language, as far as what is in the page can answer it: at once, before the server has looked through all
 // texts. The same terms as on the command line.
+
+import { textsOf } from "./texts.js";
 
 const holds = (...texts) => (value) => texts.some((text) => (text ?? "").toLowerCase().includes(value));
 const begins = (text) => (value) => (text ?? "").toLowerCase().replace(/^turn_/, "").startsWith(value.replace(/^turn_/, ""));
@@ -36,6 +38,7 @@ function moment(text) {
 
 const seen = (turn) => (turn.seen ??= [turn.label, turn.question, turn.code, turn.state, turn.surface, turn.client,
   turn.model, turn.target, turn.note, ...turn.tools].join("\n").toLowerCase());
+const said = (turn, value) => seen(turn).includes(value) || textsOf(turn.id).some(({ lower }) => lower.includes(value));
 
 /** `code:upstream_drop -surface:chat words "a phrase"` → {matches: turn → bool, words, problem}. All terms must hold;
  *  `-` turns one round. `problem`: why a term cannot be read, in words. */
@@ -53,7 +56,7 @@ export function parse(text) {
       problem ||= `${field}:${value} is no time; write one such as 2h, 3d, today or 2026-11-28`;
     else if (field) terms.push((turn) => FIELDS[field][0](turn)(value) === wanted);
     else {
-      terms.push((turn) => seen(turn).includes(value) === wanted);
+      terms.push((turn) => said(turn, value) === wanted);
       if (wanted) words.push(value);
     }
   }

@@ -1,6 +1,7 @@
 // All turns that the page knows, what is shown of them, and what is chosen. Knows no elements.
 
 import { parse } from "./query.js";
+import { snippet } from "./texts.js";
 import { lines } from "./tree.js";
 
 const byTime = (a, b) => b.created - a.created || b.received_ms - a.received_ms;
@@ -73,6 +74,9 @@ export class Store {
     this.found = new Map([...this.found ?? [], ...snippets]);
     this.arrange();
   }
+
+  /** {part, text} where the search has found the turn; null: by its row. */
+  snippet(turn) { return this.found?.get(turn.id) ?? snippet(turn.id, this.query.words); }
 
   setMode(mode) { this.mode = mode; this.arrange(); }
 

@@ -2,7 +2,7 @@
 
 import { badge, label } from "./badge.js";
 import { PRICE, day, h, made, ms, price, sent, short, since } from "./dom.js";
-import { marked } from "./search.js";
+import { marked, near } from "./search.js";
 import { figures } from "./sessions.js";
 import { VirtualList } from "./virtual.js";
 
@@ -45,7 +45,7 @@ export class TurnList {
       return `${line.session} ${about.turns} ${about.ended} ${this.store.open.has(line.session)} ${line.session === this.store.session}`;
     }
     const turn = line.turn ?? line;
-    return `${turn.id} ${turn.version} ${turn.id === this.store.chosen} ${line.depth} ${this.store.found?.get(turn.id)?.text} ${turn.stored}`;
+    return `${turn.id} ${turn.version} ${turn.id === this.store.chosen} ${line.depth} ${this.store.snippet(turn)?.text} ${turn.stored}`;
   }
 
   draw(n) {
@@ -101,8 +101,8 @@ export class TurnList {
 
   turn(turn, depth = undefined) {
     const { usage } = turn, inside = depth !== undefined;
-    const snippet = this.store.found?.get(turn.id);
-    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(snippet.text, this.store.query.words)] : marked(label(turn), this.store.query.words);
+    const snippet = this.store.snippet(turn);
+    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(near(snippet.text, this.store.query.words), this.store.query.words)] : marked(label(turn), this.store.query.words);
     return h("div", this.props(turn.id, turn.id === this.store.chosen, inside ? depth + 1 : 0, { id: turn.id }),
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
         turn.star && h("span", { class: "star", title: turn.note || "starred" }, "★"),
@@ -112,7 +112,7 @@ export class TurnList {
       h("div", { class: "line dim" }, h("span", { class: "num", title: new Date(turn.created * 1000).toLocaleString() }, day(turn.created)),
         !inside && h("span", { class: "surface", title: turn.client ? turn.surface : null }, turn.client || turn.surface),
         h("span", { class: "grow" }, words),
-        turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
+        turn.tools.length && !snippet ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(sent(usage))}→${short(made(usage))}`) : null,
         price(turn) && h("span", { class: "num price", title: PRICE }, price(turn))));
   }

@@ -1,0 +1,68 @@
+"""What a turn is found by."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.observe.recorded import model, record, result, user
+from zerogravity.core.events import Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.errors import upstream
+from zerogravity.observe import turn_texts
+from zerogravity.observe.sessions import Placement
+from zerogravity.observe.trace_reader import load
+from zerogravity.observe.turn_texts import MOST
+
+
+def test_a_turn_is_found_by_all_its_texts(tmp_path):
+    folder = record(
+        tmp_path, "a", ThinkingDelta("hm"), TextDelta("Let me see."), FunctionCall("call_1", "f_sh", '{"cmd": "ls"}'),
+        end=Finished("tool"), tool_names={"f_sh": "shell"}, google_request={
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [user("What is here?"), model("I look."), result("sh", {"output": "a\nb"}),
+                         {"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]}],
+        },
+    )  # fmt: skip
+    (folder / "note.json").write_text('{"note": "mine", "star": true}')
+    assert turn_texts.of(load(folder)) == {
+        "request": "Be brief.\nWhat is here?\nI look.", "result": "a\nb", "thinking": "hm", "text": "Let me see.",
+        "call": 'shell({"cmd": "ls"})', "note": "mine",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("placed", "request_", "answered"),
+    [
+        (Placement(), "Be brief.\none\ntwo\nthree", "x"),
+        (Placement("s"), "Be brief.\none\ntwo\nthree", "x"),
+        (Placement("s", "turn_b", "", 1), "three", "x"),
+        (Placement("s", "turn_b", "", 3), "three", ""),
+        (Placement("s", "turn_b", "", 9), "", ""),
+    ],
+)
+def test_of_a_conversation_only_what_is_new(tmp_path, placed, request_, answered):
+    contents = [user("one"), model("two"), result("sh", {"output": "x"}), user("three")]
+    system = {"parts": [{"text": "Be brief."}]}
+    folder = record(tmp_path, "a", placed=placed, google_request={"systemInstruction": system, "contents": contents})
+    shown = turn_texts.of(load(folder))
+    whole = turn_texts.of(load(folder), whole=True)
+    assert (whole["request"], whole["result"]) == ("Be brief.\none\ntwo\nthree", "x")
+    assert (shown.get("request", ""), shown.get("result", "")) == (request_, answered)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [({"output": "a\nb"}, "a\nb"), ({"stdout": "a", "more": "b\nc"}, 'a\n{"more":"b\\nc"}'),
+     ({"rows": [1, 2]}, '{\n  "rows": [\n    1,\n    2\n  ]\n}'), ({}, "")],
+)  # fmt: skip
+def test_results_of_tools_are_text(tmp_path, answer, text):
+    assert turn_texts.of(load(record(tmp_path, "a", contents=[result("sh", answer)]))).get("result", "") == text
+
+
+def test_a_failure_is_found_by_its_code_its_words_and_what_to_do(tmp_path):
+    failed = Failed(upstream(429, "rate", "slow down", upstream_status=429, remedy="Wait."))
+    assert turn_texts.of(load(record(tmp_path, "a", end=failed)))["failure"] == "rate: slow down. Wait."
+
+
+def test_a_huge_text_is_cut(tmp_path):
+    folder = record(tmp_path, "a", TextDelta("x" * (MOST + 5)))
+    assert len(turn_texts.of(load(folder))["text"]) == MOST

@@ -1,0 +1,244 @@
+"""Conversations: what a turn adds to one, what the next one sends of it, what clients may add."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import record_lists
+from tests.surfaces.playing import replayed
+from tests.surfaces.responses.asking import SECRET, check_contents, context, function, output, parse, user
+from zerogravity.core.events import (
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    InlineData,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+)
+from zerogravity.core.turn import Turn
+from zerogravity.errors import FaultError, upstream
+from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.responses.conversation import Conversation, added_by, looked_up, named, new_items, shown
+from zerogravity.surfaces.responses.stored import stored_at_end
+from zerogravity.testing import builders
+from zerogravity.wire import jsonio
+
+STOP, TOOL = Finished("stop"), Finished("tool")
+EMPTY = Conversation("conv_1", "someone", 100.0)
+
+
+def within(conversation: Conversation, **more: Any) -> Context:
+    return replace(context(**more), conversation=lambda _: conversation.history)
+
+
+def asked(conversation: Conversation, turn_id: str = "turn_" + "6" * 32, **body: Any) -> Turn:
+    return parse(replace(within(conversation), turn_id=turn_id), conversation="conv_1", **body)
+
+
+def turned(conversation: Conversation, events: list[Event], end: Finished | Failed = STOP, **body: Any) -> Conversation:
+    """The conversation after a turn, each with ids of its own."""
+    of = asked(conversation, f"turn_{len(conversation.items):032}", **body)
+    return conversation.adding(added_by(builders.channel(of, *events, end=end), SECRET))
+
+
+def contents_of(conversation: Conversation, *items: Any, **body: Any) -> list[Any]:
+    made = asked(conversation, input=list(items), **body)
+    check_contents(made.google_request["contents"], made.target.family)
+    return list(made.google_request["contents"])
+
+
+CALLING: list[Event] = [ThinkingDelta("hm"), Signature("own", "thought"), FunctionCall("c", "f", "{}", "sig", "up")]
+
+# -- what a turn adds, and what the next one sends -----------------------------------------------------------------
+
+
+@given(record_lists(), st.sampled_from([None, "auto"]), st.booleans(), st.booleans())
+def test_the_next_turn_sends_what_it_would_after_a_response(
+    records: list[Record], summary: str | None, encrypted: bool, stream: bool
+) -> None:
+    """Whatever Google has answered; and the items are those that the client has seen."""
+    include = ["reasoning.encrypted_content"] if encrypted else []
+    body: dict[str, Any] = {"reasoning": {"summary": summary}, "include": include, "stream": stream}
+    channel = replayed(records, parse(within(EMPTY), conversation="conv_1", **body))
+    stored = stored_at_end(channel, SECRET)
+    held = EMPTY.adding(added_by(channel, SECRET))
+    if isinstance(channel.terminal, Failed):
+        assert held == EMPTY
+        return
+    seen = [*stored.input_items, *stored.response["output"]]
+    assert [item["id"] for item in held.visible.values()] == [item["id"] for item in seen]
+    calls = [output(item["call_id"]) for item in stored.response["output"] if item["type"] == "function_call"]
+    chained = parse(context(stored={"r": stored.turn}), previous_response_id="r", input=[*calls, user("go on")])
+    assert contents_of(held, *calls, user("go on")) == list(chained.google_request["contents"])
+    assert Conversation.of_json("conv_1", "someone", jsonio.loads(jsonio.dumps(held.as_json()))) == held
+
+
+@given(st.lists(record_lists(), max_size=3), st.data())
+def test_any_items_may_be_deleted(turns: list[list[Record]], data: st.DataObject) -> None:
+    """What is left is sent by Google's rules, or the client is told which half of a call is missing."""
+    held = EMPTY
+    for number, records in enumerate(turns):
+        try:
+            of = asked(held, f"turn_{number:032}", input=[user(f"question {number}")])
+        except FaultError:  # calls without results
+            break
+        held = held.adding(added_by(replayed(records, of), SECRET))
+    unwanted = data.draw(st.sets(st.sampled_from(sorted(held.visible)))) if held.visible else set()
+    for item_id in unwanted:
+        held = held.without(item_id)
+    assert not unwanted & held.visible.keys()
+    for model in ("gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6"):
+        try:
+            contents_of(held, user("go on"), model=model)
+        except FaultError as error:
+            assert "No tool output found" in error.fault.message
+
+
+def test_thoughts_that_nobody_has_asked_to_see_go_back() -> None:
+    held = turned(EMPTY, CALLING, TOOL, tools=[function("f")])
+    assert [item["type"] for item in held.visible.values()] == ["message", "function_call"]
+    thought, call = contents_of(held, output("c"))[1]["parts"]
+    assert thought == {"text": "hm", "thought": True, "thoughtSignature": "own"}
+    assert (call["thoughtSignature"], call["functionCall"]["id"]) == ("sig", "up")
+
+
+def test_without_one_item_of_an_answer_the_others_go_back_by_themselves() -> None:
+    held = turned(EMPTY, [TextDelta("Let me see."), *CALLING], TOOL, tools=[function("f")])
+    _, said, _ = held.visible
+    (call,) = contents_of(held.without(said), output("c"))[1]["parts"]
+    assert (call["thoughtSignature"], call["functionCall"]["id"]) == ("sig", "c")
+
+
+def test_another_family_goes_on() -> None:
+    """Without signatures, and with ids of calls that are the conversation's own."""
+    held = EMPTY
+    for number in range(2):
+        call = FunctionCall(f"c{number}", "f", "{}", "sig")
+        held = turned(held, [call], TOOL, model="gemini-2.5-pro", input=[user("go on")], tools=[function("f")])
+        held = held.adding([{**output(f"c{number}"), "id": f"fco_{number}"}])
+    for model, ids in (("gemini-2.5-pro", [None, None]), ("gemini-3-flash", ["c0", "c1"])):
+        made = contents_of(held, user("go on"), model=model)
+        calls = [part["functionCall"] for content in made for part in content["parts"] if "functionCall" in part]
+        assert [call.get("id") for call in calls] == ids
+
+
+def test_pictures_and_sounds_go_back_as_they_were() -> None:
+    held = turned(EMPTY, [InlineData("image/png", "AAAA"), Signature("sig", "media"), InlineData("audio/wav", "BBBB")])
+    assert [item["type"] for item in held.visible.values()] == ["message", "image_generation_call", "message"]
+    parts = contents_of(held, user("go on"))[1]["parts"]
+    assert [part["inlineData"]["data"] for part in parts] == ["AAAA", "BBBB"]
+
+
+def test_two_answers_that_have_come_to_stand_together() -> None:
+    held = turned(turned(EMPTY, [TextDelta("a")]), [TextDelta("b")], input=[user("unwanted")])
+    unwanted = next(item_id for item_id, item in held.visible.items() if "unwanted" in str(item))
+    texts = [part["text"] for content in contents_of(held.without(unwanted), user("x")) for part in content["parts"]]
+    assert texts == ["Hello", "a", "Continue.", "b", "x"]
+
+
+def test_system_text_and_tools_of_its_items_count() -> None:
+    items = [
+        {"type": "message", "id": "msg_1", "role": "developer", "content": [{"type": "input_text", "text": "D"}]},
+        {"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [function("f")]},
+    ]
+    made = asked(EMPTY.adding(items), input=[user("x")], instructions="I")
+    assert [part["text"] for part in made.google_request["systemInstruction"]["parts"]] == ["I", "D"]
+    assert made.google_request["tools"][0]["functionDeclarations"][0]["name"] == "f"
+    assert made.notes == ()
+
+
+def test_a_summary_replaces_what_came_before_it() -> None:
+    held = turned(EMPTY, [TextDelta("a")], input=[{"role": "developer", "content": "D"}, user("x")])
+    held = turned(held, [TextDelta("what there was")], input=[{"type": "compaction_trigger"}])
+    assert [item["type"] for item in held.visible.values()] == ["message", "message", "message", "compaction"]
+    made = asked(held, input=[user("y")])
+    (said,) = made.google_request["contents"]
+    assert [part["text"].rpartition("\n")[2] for part in said["parts"]] == ["x", "what there was", "y"]
+    assert made.google_request["systemInstruction"]["parts"] == [{"text": "D"}]
+    again = turned(held, [TextDelta("shorter still")], input=[{"type": "compaction_trigger"}])
+    (said,) = contents_of(again, user("z"))
+    assert [part["text"].rpartition("\n")[2] for part in said["parts"]] == ["x", "shorter still", "z"]
+
+
+def test_a_response_of_a_conversation_may_be_continued_as_any_other() -> None:
+    held = EMPTY.adding([{"type": "message", "id": "msg_1", "role": "user",
+                          "content": [{"type": "input_text", "text": "a"}]}])  # fmt: skip
+    stored = stored_at_end(builders.channel(asked(held, input=[user("b")]), TextDelta("c"), end=STOP), SECRET)
+    after = parse(context(stored={"r": stored.turn}), previous_response_id="r", input="d")
+    texts = [part["text"] for content in after.google_request["contents"] for part in content["parts"]]
+    assert texts == ["a", "b", "c", "d"]
+    assert stored.turn.users[0]["id"] == "msg_1", "for a summary"
+
+
+def test_what_is_added_twice_is_there_once() -> None:
+    of = asked(EMPTY)
+    added = added_by(builders.channel(of, *CALLING, end=TOOL), SECRET)
+    held = EMPTY.adding(added)
+    assert held.adding(added) == held
+
+
+# -- what clients see of it ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "include", "sealed"),
+    [
+        ("reasoning", [], False), ("reasoning", ["reasoning.encrypted_content"], True),
+        ("message", ["reasoning.encrypted_content"], False), ("function_call", [], False), ("compaction", [], True),
+    ],
+)  # fmt: skip
+def test_what_is_sealed_is_shown_to_those_who_ask(kind: str, include: list[str], sealed: bool) -> None:
+    item = {"type": kind, "id": "x_1", "encrypted_content": "zg1.x"}
+    assert ("encrypted_content" in shown(item, include)) is sealed
+
+
+# -- requests ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [{}, {"conversation": 7}, {"conversation": {"id": 7}}, {"conversation": {}},
+                                  {"conversation": ["x"]}])  # fmt: skip
+def test_looking_up_never_fails(body: dict[str, Any]) -> None:
+    assert looked_up(body) is None
+
+
+def test_a_conversation_is_named_by_its_id_or_an_object() -> None:
+    for name in ("conv_1", {"id": "conv_1"}, {"id": "conv_1", "object": "conversation"}):
+        assert named({"conversation": name}) == looked_up({"conversation": name}) == "conv_1"
+    assert named({"conversation": None, "previous_response_id": "resp_1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ({"role": "assistant", "content": [{"type": "input_video"}]}, "items[1].content[0].type"),
+        ({"type": "function_call_output", "call_id": "c", "output": 7}, "items[1].output"),
+        ({"type": "shell_call", "call_id": "c"}, "items[1].action"),
+        ({"type": "reasoning", "summary": "x"}, "items[1].summary"),
+        ({"role": "user", "content": [{"type": "input_image", "image_url": "https://a.test/b.png"}]},
+         "items[1].content[0].image_url"),
+        ({"id": 7, "type": "item_reference"}, "items[1].id"),
+    ],
+)  # fmt: skip
+def test_an_item_that_no_turn_could_send_is_refused_when_it_is_added(item: Any, param: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        new_items({"items": [user("fine"), item]}, context())
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
+
+
+def test_half_of_a_call_may_be_added_by_itself() -> None:
+    result, spoken = new_items({"items": [output("c"), user("x")]}, context())
+    assert (result["status"], spoken["status"]) == ("completed", "completed")
+    with pytest.raises(FaultError, match="No tool call found for function call output"):
+        asked(EMPTY.adding([result]), input=[user("x")])
+
+
+def test_a_turn_that_failed_adds_nothing() -> None:
+    assert turned(EMPTY, [TextDelta("half")], Failed(upstream(502, "x", "y"))) == EMPTY
