@@ -71,7 +71,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
-        "surfaces", "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
+        "surfaces", "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.quotas",
+        "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -118,8 +119,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
-        "capture.master", "certs", "compose", "config", "config_sources", "hosts", "lifeline", "observe", "store.usage",
-        "surfaces", "testing",
+        "capture.master", "certs", "compose", "config", "config_sources", "failover", "hosts", "lifeline", "observe",
+        "store.usage", "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

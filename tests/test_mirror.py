@@ -23,6 +23,7 @@ OF_A_ROOM = {
     "observe/inspector/test_browser_list",  # the list, the search and the frame of the page in a real browser
     "observe/inspector/test_browser_actions",  # what the page can do with a turn, in a real browser
     "observe/inspector/test_browser_conversation",
+    "observe/inspector/test_browser_prices",
     "observe/inspector/test_static",  # the page's files
     "observe/inspector/test_theme",  # its colours
     "observe/test_surfaces",  # a recording through all surfaces

@@ -19,7 +19,7 @@ from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, RoundOpened, TextDelta, Usage
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target
+from zerogravity.core.turn import Fallback, Target
 from zerogravity.observe import figures, prices, session_summary, summary
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.runs import Runs
@@ -255,7 +255,9 @@ ROUNDS = [
 @pytest.mark.parametrize(("steps", "rows", "usd"), [row[1:] for row in ROUNDS], ids=[row[0] for row in ROUNDS])
 def test_each_round_counts_for_the_model_that_was_asked_in_it(steps, rows, usd):
     prices.load()
-    turn = builders.turn(target=Target("gemini-3-flash", ""), fallbacks=(Target("gemini-3-pro", ""),))
+    turn = builders.turn(
+        target=Target("gemini-3-flash", ""), fallbacks=(Fallback(Target("gemini-3-pro", ""), builders.turn),)
+    )
     writer, number = builders.ChannelWriter(turn, builders.FakeClock()), 0
     for step in steps:
         if isinstance(step, str):

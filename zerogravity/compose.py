@@ -41,7 +41,7 @@ from zerogravity.failover import Failover
 from zerogravity.lateness import Lateness
 from zerogravity.mcp.rule import ServerTools
 from zerogravity.mcp.sessions import ServerSessions
-from zerogravity.observe import configured, machine, prices, tls_probe
+from zerogravity.observe import configured, machine, prices, quotas, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
@@ -189,7 +189,8 @@ async def gateway(
         server = await stack.enter_async_context(front(
             base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
             count_tokens=_counter(config, route, bearer, backend.google),
-            mount=_inspector(base, engine, recorder, bodies, token, secret, sessions).mount if token else None,
+            mount=_inspector(base, engine, recorder, bodies, token, secret, sessions, catalogue).mount
+            if token else None,
         ))  # fmt: skip
         await backend.start()
         probe.start()
@@ -247,8 +248,9 @@ def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies)
 
 
 def _inspector(
-    base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes, sessions: Sessions
-) -> Inspector:
+    base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes, sessions: Sessions,
+    catalogue: Catalogue,
+) -> Inspector:  # fmt: skip
     def shown() -> dict[str, Any]:
         """The health strip."""
         return {
@@ -259,6 +261,7 @@ def _inspector(
             "waiting": engine.waiting,
             "held_bytes": base.store.bytes,
             "dropped": recorder.dropped,
+            "quota": [quota.as_json() for quota in quotas.of(catalogue.list())],
         }
 
     def cancel(turn_id: str) -> bool:

@@ -9,8 +9,11 @@ from tests.cli.typed import run
 from zerogravity.cli import listings
 from zerogravity.observe import offered
 from zerogravity.observe.offered import Offered
+from zerogravity.observe.quotas import Quota
 
-FLASH = Offered("gemini-3-flash", "Gemini 3 Flash", 1_048_576, 65_536, ("gpt-5-mini",))
+FLASH = Offered(
+    "gemini-3-flash", "Gemini 3 Flash", 1_048_576, 65_536, ("gpt-5-mini",), quota=Quota("gemini-3-flash", 0.83)
+)
 
 
 def test_models(home, monkeypatch):
@@ -20,7 +23,7 @@ def test_models(home, monkeypatch):
 
     monkeypatch.setattr(offered, "fetch", fetch)
     shown = run("models").stdout.splitlines()[-1]
-    for cell in ("gemini-3-flash", "Gemini 3 Flash", "1.0M", "65.5k", "gpt-5-mini"):
+    for cell in ("gemini-3-flash", "Gemini 3 Flash", "1.0M", "65.5k", "83% left", "gpt-5-mini"):
         assert cell in shown
     assert output(run("models", "--json")) == [FLASH.as_json()]
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,14 @@ from tests.cli.typed import run
 from tests.running import URL, command, environment, taken
 from zerogravity import certs
 from zerogravity.capture import master
+from zerogravity.cli import serve
+from zerogravity.config import Config
+from zerogravity.core.events import Failed
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import upstream
 from zerogravity.hosts import free_port
+from zerogravity.observe.bell import Bell
+from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -284,3 +292,14 @@ async def test_serve_quietly_until_it_is_signalled(tmp_path: Path) -> None:
     assert re.search(rf"zerogravity cannot serve: .*\b{port}\b", refused.output)
     assert "Traceback" not in refused.output
     assert not ready.exists()
+
+
+def test_the_terminal_that_it_runs_in_hears_of_a_429(clock: Any, make_turn: Any) -> None:
+    written: list[bytes] = []
+    bell = Bell(written.append)
+    store, catalogue = MitmStore(clock), Catalogue()
+    running: Any = SimpleNamespace(services=SimpleNamespace(store=store, catalogue=catalogue))
+    serve._started("text", bell, quiet=True)(Config(), running)  # pyright: ignore[reportPrivateUsage]
+    store.open(make_turn()).close(Failed(upstream(429, "rate_limit_exceeded", "slow down")))
+    bell.close()
+    assert b"".join(written).startswith(b"\a")

@@ -15,7 +15,7 @@ from zerogravity.core.events import (
     TextDelta,
     Usage,
 )
-from zerogravity.core.turn import Target
+from zerogravity.core.turn import Fallback, Target
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
@@ -31,7 +31,7 @@ def billed(model: str = "flash", usage: Usage = FIGURES, **more: object) -> Bill
 
 def played(*attempts_: tuple[Event, ...]):
     """A turn for flash, with pro to fall back to; a RoundOpened stands before the attempts of its round."""
-    writer = builders.ChannelWriter(builders.turn(target=FLASH, fallbacks=(PRO,)), FakeClock())
+    writer = builders.ChannelWriter(builders.turn(target=FLASH, fallbacks=(Fallback(PRO, builders.turn),)), FakeClock())
     number = 0
     for events in attempts_:
         if isinstance(events[0], RoundOpened):

@@ -30,7 +30,7 @@ LINES = (
     r"codex gpt-5→gemini-3\.1-pro ok \d+ ms \d+→\d+ \$0\.\d+",
     r"responses gemini-3-flash tool \d+ ms \d+→\d+ get_weather \$0\.\d+",
     r"responses gemini-3-flash 429 RESOURCE_EXHAUSTED \d+ ms You have exhausted your capacity .*",
-    r"responses gemini-3-flash client_gone \d+(\.\d)? m?s( \d+→\d+)?( <?\$0\.\d+)?",
+    r"responses gemini-3-flash client_gone \d+(\.\d)? m?s( \d+→\d+)?( (≥ )?<?\$0(\.\d+)?)?",
 )
 
 

@@ -41,6 +41,23 @@ def test_dollars(usd, shown):
     assert figures.dollars(usd) == shown
 
 
+@pytest.mark.parametrize(
+    ("usd", "partial", "shown"),
+    [(None, False, ""), (None, True, "?"), (0.5, False, "$0.50"), (0.5, True, "≥ $0.50"), (0.00001, True, "≥ $0"),
+     (0.0, False, "$0")],
+)  # fmt: skip
+def test_a_price_says_what_is_not_known(usd, partial, shown):
+    assert figures.price(usd, partial=partial) == shown
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [({}, (0, 0, 0)), ({"prompt": 100, "cached": 40, "tool_use": 7, "candidates": 5, "thoughts": 3}, (107, 40, 8))],
+)
+def test_all_that_was_sent_and_made(usage, tokens):
+    assert figures.Tokens.of_json(usage) == tokens
+
+
 def test_names_are_counted_in_their_order():
     assert figures.counted(["shell", "read", "shell"]) == ["shell×2", "read"]
     assert figures.counted([]) == []

@@ -27,13 +27,14 @@ async def serve(aiohttp_server, answer, told=None):
 
 
 async def test_models_with_their_limits_and_other_names(aiohttp_server):
-    url = await serve(aiohttp_server, lambda: web.json_response(LISTED))
+    quota = {"model": "gemini-3-flash", "left": 0.5, "resets": None}
+    url = await serve(aiohttp_server, lambda: web.json_response(LISTED), {"quota": [quota]})
     rows = await offered.fetch(url, "k", {"gpt-5-mini": "gemini-3-flash", "a": "gemini-3-flash", "b": "c"})
     assert [row.as_json() for row in rows] == [
         {"name": "gemini-3-flash", "label": "Gemini 3 Flash", "input_limit": 1_048_576, "output_limit": 65_536,
-         "aliases": ["a", "gpt-5-mini"], "cooldown": 0},
-        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": [],
-         "cooldown": 0},
+         "aliases": ["a", "gpt-5-mini"], "cooldown": 0, "quota_left": 0.5, "quota_resets": None},
+        {"name": "other", "label": "", "input_limit": 0, "output_limit": 0, "aliases": [], "cooldown": 0,
+         "quota_left": None, "quota_resets": None},
     ]  # fmt: skip
 
 

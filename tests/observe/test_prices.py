@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from zerogravity.core.billing import Billed
 from zerogravity.core.events import AttemptClosed, AttemptOpened, RoundOpened, Usage
-from zerogravity.core.turn import Target
+from zerogravity.core.turn import Fallback, Target
 from zerogravity.observe import prices
 from zerogravity.observe.prices import FREE, UNKNOWN, Price
 from zerogravity.surfaces.common import models
@@ -105,7 +105,7 @@ def test_a_sum_says_whether_something_is_not_in_it(parts, whole):
 
 
 def test_the_attempts_of_a_turn_are_priced_at_their_own_models():
-    turn = builders.turn(target=Target(FLASH, ""), fallbacks=(Target("gemini-3-pro", ""),))
+    turn = builders.turn(target=Target(FLASH, ""), fallbacks=(Fallback(Target("gemini-3-pro", ""), builders.turn),))
     writer = builders.ChannelWriter(turn, builders.FakeClock())
     writer.append(0, b"", (AttemptOpened(), THOUSAND, AttemptClosed("MALFORMED_FUNCTION_CALL")))
     writer.append(1, b"", (AttemptOpened(), THOUSAND, AttemptClosed("STOP")))

@@ -15,8 +15,11 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.errors import upstream
 from zerogravity.observe.health import Check, Failure
 from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.quotas import Quota
 from zerogravity.observe.status import Status, fetch, figures, quantile, render, seconds
 from zerogravity.surfaces import REGISTRY
+
+RESETS = "2096-10-02T07:06:40.000Z"
 
 
 @pytest.fixture
@@ -89,6 +92,14 @@ def test_a_person_sees_it(told):
     assert line.split() == ["first", "text", "2", "500", "ms", "5", "s"]
 
 
+def test_what_is_left_of_the_quotas_is_shown_where_it_is_known(told):
+    quota = [Quota("a", 0.5, 4_000_000_000.0), Quota("b", 0.5, 4_000_000_000.0), Quota("c", 0.83)]
+    page = text_of(Status("http://127.0.0.1:1", True, [], figures(told), quota=quota), width=160).splitlines()
+    assert re.fullmatch(r"quota    50% left, resets at \d\d-\d\d \d\d:\d\d \(in .*\): a, b *", page[1])
+    assert page[2].rstrip() == "         83% left: c"
+    assert "quota" not in text_of(Status("http://127.0.0.1:1", True, [], figures(told)))
+
+
 def test_what_is_broken_is_named():
     checks = [
         Check("server", True, "answering"),
@@ -121,6 +132,8 @@ async def server():
             seen.append(dict(request.headers))
             if request.path == "/ready":
                 return web.Response(text=ready, content_type="application/json", status=503)
+            if request.path == "/health":
+                return web.json_response({"quota": [{"model": "gemini-3-flash", "left": 0.83, "resets": RESETS}]})
             return web.Response(text=metrics, status=status)
 
         app = web.Application()
@@ -142,6 +155,8 @@ async def test_fetch(server, told):
     status = await fetch(url, "my-key")
     assert (status.ready, status.checks[0].name) == (False, "x")
     assert status.figures.turns["ok"] == 2
+    assert status.quota == [Quota("gemini-3-flash", 0.83, 4_000_000_000.0)]
+    assert status.as_json()["quota"] == [{"model": "gemini-3-flash", "left": 0.83, "resets": RESETS}]
     assert {headers["Authorization"] for headers in seen} == {"Bearer my-key"}
     assert json.loads(json.dumps(status.as_json()))["figures"]["tokens"]["input"] == 2000
 

@@ -55,4 +55,4 @@ def test_what_is_drawn_is_never_markup_and_has_no_control_characters() -> None:
 def test_a_turn_whose_calls_got_no_result_says_so() -> None:
     states = ("no result came", "tool wait", "done")
     shown = printed(tree(timed(*(row(name[:2], code="tool", state=name) for name in states)))).splitlines()
-    assert [" ".join(line.split()[2:-3]) for line in shown[-3:]] == ["no result came", "tool", "tool"]
+    assert [" ".join(line.split()[2:-4]) for line in shown[-3:]] == ["no result came", "tool", "tool"]

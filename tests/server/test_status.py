@@ -8,10 +8,12 @@ import pytest
 
 from tests.server.support import Serve
 from zerogravity.cooldowns import Cooldowns
+from zerogravity.core.turn import Model
 from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.observe.health import Health
 from zerogravity.server import welcome
 from zerogravity.server.services import Bearer
+from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.builders import TARGET
 
 
@@ -49,6 +51,16 @@ async def test_health(serve: Serve) -> None:
     assert body["server"] == "zerogravity"
     assert body["version"].count(".") >= 1
     assert body["uptime_seconds"] >= 0
+    assert "quota" not in body, "nothing is known of it"
+
+
+async def test_health_tells_what_is_left_of_the_quotas(serve: Serve) -> None:
+    served = await serve()
+    catalogue = served.services.catalogue
+    assert isinstance(catalogue, Catalogue)
+    catalogue.refresh([Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash", 0.25, resets=1_770_000_000.0)])
+    _, _, body = await served.get("/health")
+    assert body["quota"] == [{"model": "gemini-3-flash", "left": 0.25, "resets": "2026-02-02T02:40:00.000Z"}]
 
 
 async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:

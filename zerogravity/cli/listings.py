@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import click
 
@@ -15,7 +16,7 @@ from zerogravity.cli.output import as_json, config_file, console, print_json
 @config_file
 @as_json
 def models(url: str | None, config_file: str | None, as_json: bool) -> None:
-    """Show what a running gateway offers: models, their limits in tokens, other names they are known by.
+    """Show what a running gateway offers: models, limits in tokens, quotas, other names.
 
     Example: zerogravity models --json
     """
@@ -37,11 +38,16 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     table.add_column("", no_wrap=True)
     for name in ("in", "out"):
         table.add_column(name, justify="right", no_wrap=True)
+    now, known = time.time(), any(row.quota for row in rows)
+    if known:
+        table.add_column("quota")
     table.add_column("also known as")
     for row in rows:
         limits = (short(row.input_limit), short(row.output_limit))
+        quota = (row.quota.words(now) if row.quota else "",) if known else ()
         waits = Text(f"left alone for {span(row.cooldown)} ", "yellow") if row.cooldown else Text()
-        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, waits + Text(", ".join(row.aliases), "dim"))
+        names = waits + Text(", ".join(row.aliases), "dim")
+        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, *quota, names)
     console().print(table)
 
 

@@ -40,7 +40,7 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "ls": ("ls", "ls",
            "List running language servers and Google's runtime, and say which of them serve would choose."),
     "models": ("listings", "models",
-               "Show what a running gateway offers: models, their limits in tokens, other names they are known by."),
+               "Show what a running gateway offers: models, limits in tokens, quotas, other names."),
     "open": ("open", "open_page", "Open the inspector of the running gateway in a browser, at a turn or a session."),
     "replay": ("replays", "replay", "Answer every request with a recorded Google stream, at its original pace."),
     "run": ("run", "run", "Start a coding agent, or any program, on the gateway."),

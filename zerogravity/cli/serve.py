@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -17,9 +18,11 @@ from zerogravity import ADDON
 from zerogravity.cli import banner, imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
-from zerogravity.observe.log_output import printed
+from zerogravity.observe.bell import Bell, bell_of
+from zerogravity.observe.log_output import Form, printed
 
 if TYPE_CHECKING:
+    from zerogravity.compose import Gateway
     from zerogravity.config import Config
 
 BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
@@ -69,8 +72,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     more = {"mode": mode, "intercept": False if no_mitm else None, "log": log}
     config = configuration.load({**given, **more}, file=config_file).config
     refuse_idle(config)
-    form, verbosity = config.log or "text", "warn" if quiet else "info"
-    started = banner.announcer(form, quiet=quiet)
+    form, verbosity, bell = config.log or "text", "warn" if quiet else "info", bell_of(sys.stderr)
+    started = _started(form, bell, quiet=quiet)
     if not config.intercept:
         with imports.quick():
             from zerogravity.compose import serve as serve_gateway
@@ -83,8 +86,20 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
         given |= {"config": config_file} if config_file is not None else {}
         options = intercepting(config, given, google, proxy_port, certs_dir)
         work = serve_master(options, settings, verbosity=verbosity, started=started)
-    with printed(sys.stdout, form, quiet=quiet):
+    with printed(sys.stdout, form, quiet=quiet), closing(bell) if bell is not None else nullcontext():
         run(work)
+
+
+def _started(form: Form, bell: Bell | None, *, quiet: bool) -> Callable[[Config, Gateway], None]:
+    """What is told when the gateway answers."""
+    announce = banner.announcer(form, quiet=quiet)
+
+    def started(config: Config, running: Gateway) -> None:
+        announce(config, running)
+        if bell is not None:
+            bell.attach(running.services.store, running.services.catalogue.list)
+
+    return started
 
 
 def intercepting(

@@ -124,13 +124,18 @@ class Round:
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of one upstream call, beside its figures. ``asked``: who was asked, as clients name it; empty: the
-    model that the turn names. ``model``: Google's name, if it told one. ``begins_at``: the index of its first item.
-    ``searches``: what Google searched for. ``whole``: Google has said how it ended, so that its figures are final."""
+    """What is known of one upstream call, beside its figures.
+
+    ``asked``   who was asked, as clients name it; empty: the model that the turn names. ``model``: Google's name, if it
+                told one. ``status``: of its answer.
+    ``begins_at``  the index of its first item. ``searches``: what Google searched for.
+    ``whole``   Google has said how it ended, so that its figures are final.
+    """
 
     asked: str
     model: str
     begins_at: int
+    status: int = 200
     searches: int = 0
     whole: bool = False
 
@@ -336,7 +341,7 @@ class Assembler:
         state.attempts += 1
         state.round.attempts += 1
         state.answer_at = len(state.items)
-        state.tried[self._attempt_no] = Attempt(state.served_by, event.model or "", state.answer_at)
+        state.tried[self._attempt_no] = Attempt(state.served_by, event.model or "", state.answer_at, event.status)
         state.model = event.model or state.model
         state.finish = state.finish_message = state.broken = None
 

@@ -42,7 +42,8 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Model:
     """One that a back end offers. ``name``: its own; ``label``: for people, if there is one; ``left``: the fraction of
-    its quota that remains, None when that is unknown (which can mean none). ``wire``: Google's name, where the back
+    its quota that remains, None when that is unknown (which can mean none); ``resets``: when it is full again, in
+    wall-clock seconds, if that is known. ``wire``: Google's name, where the back
     end tells it; ``input_limit``, ``output_limit`` (tokens) and ``thinking`` likewise, None where it does not."""
 
     name: str
@@ -52,6 +53,7 @@ class Model:
     input_limit: int | None = None
     output_limit: int | None = None
     thinking: bool | None = None
+    resets: float | None = None
 
     @property
     def shown(self) -> str:

@@ -63,7 +63,7 @@ def price(usd: float | None, *, partial: bool) -> str:
     """``$0.12``; ``≥ $0.12``: something in it has no known price; ``?``: nothing has; empty: nothing is billed."""
     if usd is None:
         return "?" if partial else ""
-    return f"≥ {dollars(usd)}" if partial else dollars(usd)
+    return f"≥ {dollars(usd) if usd >= 0.0001 else '$0'}" if partial else dollars(usd)
 
 
 def many(number: int, word: str, several: str = "") -> str:

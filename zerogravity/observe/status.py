@@ -13,10 +13,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zerogravity.observe import quotas
 from zerogravity.observe.cooling import left_alone
 from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
-from zerogravity.wire.narrow import Json, objects
+from zerogravity.observe.quotas import Quota
+from zerogravity.wire.narrow import Json, members, objects
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
@@ -49,19 +51,23 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``, ``cooldowns``: as ``GET /ready`` reports them. ``figures``: None if metrics are off."""
+    """``checks``, ``cooldowns``: as ``GET /ready`` reports them. ``figures``: None if metrics are off. ``quota``: of
+    the models of which the language server tells it."""
 
     url: str
     ready: bool
     checks: list[Check]
     figures: Figures | None
     cooldowns: Sequence[Json] = ()
+    quota: Sequence[Quota] = ()
 
     def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
         checks = [check.as_json() for check in self.checks]
-        cooldowns = [dict(one) for one in self.cooldowns]
-        return {"url": self.url, "ready": self.ready, "checks": checks, "cooldowns": cooldowns, "figures": figures}
+        return {
+            "url": self.url, "ready": self.ready, "checks": checks, "cooldowns": [dict(one) for one in self.cooldowns],
+            "figures": figures, "quota": [each.as_json() for each in self.quota],
+        }  # fmt: skip
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
@@ -73,13 +79,15 @@ async def fetch(url: str, key: str | None = None) -> Status:
                 body = await response.json()
                 ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
                 cooldowns = objects(body.get("cooldowns"))
+            async with session.get(f"{url}/health") as response:
+                quota = quotas.read(members(await response.json()).get("quota"))
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
             raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise nobody(url) from error
-    return Status(url, ready, checks, None if text is None else figures(text), cooldowns)
+    return Status(url, ready, checks, None if text is None else figures(text), cooldowns, quota)
 
 
 def figures(text: str) -> Figures:
@@ -132,6 +140,8 @@ def render(status: Status) -> RenderableType:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
     parts += [Text(f"  {words}", style="yellow") for words in left_alone(status.cooldowns, time.time())]
+    if status.quota:
+        parts.append(_quota(status.quota))
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)
@@ -142,6 +152,14 @@ def render(status: Status) -> RenderableType:
     for name, count in status.figures.trouble.items():
         parts.append(Text(f"{TROUBLE[name]}: {count}", style="yellow"))
     return Group(*parts)
+
+
+def _quota(known: Sequence[Quota]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=8)
+    for number, line in enumerate(quotas.lines(known, time.time())):
+        table.add_row("" if number else "quota", Text(line))
+    return table
 
 
 def _now(figures: Figures) -> Text:

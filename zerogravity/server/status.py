@@ -9,6 +9,7 @@ from aiohttp import web
 from zerogravity import __version__
 from zerogravity.errors import bad_request
 from zerogravity.observe import metrics as measured
+from zerogravity.observe import quotas
 from zerogravity.server import welcome
 from zerogravity.server.body import read_json
 from zerogravity.server.middleware import json_response
@@ -40,6 +41,8 @@ async def health(request: web.Request) -> web.Response:
         "uptime_seconds": round(health.uptime, 1),
         "ready": is_ready,
     }
+    if left := quotas.of(request.app[SERVICES].catalogue.list()):
+        body["quota"] = [quota.as_json() for quota in left]
     if broken := [check.as_json() for check in checks if not check.ok]:
         body["broken"] = broken
     if health.degraded:

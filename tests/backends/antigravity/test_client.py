@@ -339,6 +339,9 @@ async def test_models(station: Station, driver: Driver) -> None:
     configs = [
         {"label": "Gemini 3 Flash", "modelOrAlias": {"model": "M18"}, "quotaInfo": {"remainingFraction": 0.83}},
         {"modelOrAlias": {"model": "M19"}, "quotaInfo": {"resetTime": "x"}},
+        {"modelOrAlias": {"model": "M20"}, "quotaInfo": {"remainingFraction": 1, "resetTime": "2026-02-02T02:40:00Z"}},
+        {"modelOrAlias": {"model": "M21"}, "quotaInfo": {"resetTime": "2026-02-02T02:40:00.123456789Z"}},
+        {"modelOrAlias": {"model": "M22"}, "quotaInfo": {"resetTime": 7}},
         {"modelOrAlias": {"model": 2651}, "modelId": "gemini-9-flash"},
         {"label": "Nine", "modelId": "gemini-9-pro"},
         {"modelOrAlias": {"model": 0}},
@@ -351,6 +354,9 @@ async def test_models(station: Station, driver: Driver) -> None:
     assert await driver(station.endpoint).models() == (
         Model("M18", "Gemini 3 Flash", 0.83),
         Model("M19"),
+        Model("M20", left=1, resets=1_770_000_000.0),
+        Model("M21", resets=1_770_000_000.123456),  # used up, or not known: a 0 is left out
+        Model("M22"),
         Model("2651", wire="gemini-9-flash"),
         Model("gemini-9-pro", "Nine", wire="gemini-9-pro"),
     )

@@ -294,7 +294,7 @@ async def test_a_description_for_people() -> None:
         f"pid 7  core  ports {ls.port}", f"answers  {ls.url}", "tls      loopback, not verified", "token    5f0c…",
         "login    yes", "route    endpoint http://127.0.0.1:8742",
         "Gemini 3 Flash (MODEL_PLACEHOLDER_M18): quota unknown",
-        "83% of its quota left", "pid 8  workspace  ports none", "answers  no",
+        "83% of its quota left, resets 20", "pid 8  workspace  ports none", "answers  no",
     ):  # fmt: skip
         assert part in text
     assert TOKEN not in text

@@ -76,7 +76,25 @@ def test_every_name_is_used_once(traces):
     text = json.dumps(spans(traces, content=True))
     unused = {name for name in NAMES.values() if f'"{name}"' not in text}
     lines = {"http.request.method", "url.full", "server.address", "server.port", "network.protocol.version"}
-    assert unused <= {"gen_ai.request.top_p", "gen_ai.request.max_tokens", "gen_ai.system_instructions", *lines}
+    requests = {"gen_ai.request.top_p", "gen_ai.request.max_tokens", "gen_ai.system_instructions"}
+    assert unused <= {*requests, "zerogravity.price.usd", "zerogravity.price.partial", *lines}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"price": 0.25, "price_partial": False}, {"zerogravity.price.usd": 0.25}),
+        ({"price": 0.25, "price_partial": True}, {"zerogravity.price.usd": 0.25, "zerogravity.price.partial": True}),
+        ({"price": None, "price_partial": True}, {"zerogravity.price.partial": True}),
+        ({"price": None, "price_partial": False}, {}),
+    ],
+)
+def test_the_price_is_the_recorded_one_and_says_what_is_not_in_it(traces, told, expected):
+    trace = traces[0]
+    trace.info.update(told)
+    (made, *_) = spans([trace])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    found = {name: value for name, value in attributes(made).items() if name.startswith("zerogravity.price")}
+    assert found == expected
 
 
 def test_spans_show_where_a_call_went_and_how(lined):

@@ -90,7 +90,7 @@ async def test_the_list_tells_what_each_turn_is(look):
     first, second, third = told["turns"]
     assert (first["state"], first["code"], first["failed"], first["question"]) == ("done", "ok", False, "hi")
     assert first["usage"] == {"prompt": 1200, "cached": 1000, "candidates": 30, "thoughts": 12, "tool_use": 0,
-                              "total": 1242, "source": "captured"}  # fmt: skip
+                              "total": 1242, "source": "captured", "images": 0, "audio": 0}  # fmt: skip
     assert (first["total_ms"], first["first_ms"], first["closed"]) == (100.0, 50.0, True)
     assert (second["state"], second["code"], second["failed"]) == ("failed", "upstream_drop", True)
     assert (third["state"], third["state_ms"], third["code"], third["surface"]) == ("queued", 5000.0, None, "chat")

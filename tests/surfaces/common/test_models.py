@@ -375,6 +375,20 @@ def test_two_models_of_one_wire_name_stay_two() -> None:
     assert "gemini-3.1-pro-low" in [info.id for info in catalogue.list()]
 
 
+def test_the_quota_of_a_model_is_that_of_what_the_language_server_asks_for() -> None:
+    catalogue = Catalogue()
+    assert {(info.left, info.resets) for info in catalogue.list()} == {(None, None)}
+    catalogue.refresh([
+        Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash", 0.25, resets=7.0), Model(M132, "Gemini 3.5 Flash (High)", 0.5),
+        Model("MODEL_PLACEHOLDER_M35", "Claude Sonnet 4.6 (Thinking)"),
+    ])  # fmt: skip
+    known = {info.id: (info.left, info.resets) for info in catalogue.list() if info.left is not None}
+    assert known["gemini-3-flash"] == (0.25, 7.0)
+    assert known["gemini-3.5-flash"] == (0.5, None)
+    assert "gemini-3.8-flash" not in known, "Google is told another model than M132's"
+    assert "claude-sonnet-4-6" not in known
+
+
 def test_slugs() -> None:
     assert slug("Gemini 3.5 Flash (Low)") == "gemini-3.5-flash-low"
     assert slug("  GPT–OSS 120B ") == "gpt-oss-120b"

@@ -342,8 +342,18 @@ def read_models(configs: object) -> tuple[Model, ...]:
         enum, wire = narrow.lookup(config, "modelOrAlias", "model"), narrow.text(config.get("modelId"))
         if name := enum if isinstance(enum, str) else str(enum) if isinstance(enum, int) and enum else wire:
             left = narrow.number(narrow.lookup(config, "quotaInfo", "remainingFraction"))
-            models.append(Model(name, narrow.text(config.get("label")), left, wire))
+            resets = _moment(narrow.lookup(config, "quotaInfo", "resetTime"))
+            models.append(Model(name, narrow.text(config.get("label")), left, wire, resets=resets))
     return tuple(models)
+
+
+def _moment(timestamp: object) -> float | None:
+    """A protobuf timestamp as JSON has it."""
+    try:
+        moment = datetime.fromisoformat(narrow.text(timestamp))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _unanswered(endpoint: Endpoint, method: str, error: BrokenError) -> Fault:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -254,7 +255,8 @@ def describe(found: Iterable[Found]) -> list[str]:
         lines.append(f"  route    {process.route}")
         for model in one.models:
             left = "quota unknown or used up" if model.left is None else f"{model.left:.0%} of its quota left"
-            lines.append(f"  model    {model.shown} ({model.name}): {left}")
+            resets = f", resets {_utc(model.resets)}" if model.resets is not None else ""
+            lines.append(f"  model    {model.shown} ({model.name}): {left}{resets}")
     return lines
 
 
@@ -276,8 +278,18 @@ def as_json(one: Found) -> dict[str, object]:
         "logged_in": one.logged_in,
         "route": process.route,
         "routed_here": process.routed_here,
-        "models": [{"name": model.name, "label": model.shown, "quota_left": model.left} for model in one.models],
-    }
+        "models": [
+            {
+                "name": model.name, "label": model.shown, "quota_left": model.left,
+                "quota_resets": None if model.resets is None else _utc(model.resets),
+            }
+            for model in one.models
+        ],
+    }  # fmt: skip
+
+
+def _utc(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).strftime("%FT%TZ")
 
 
 def without_credentials(url: str) -> str:

@@ -78,7 +78,8 @@ ALIASES: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One entry of the model lists; token limits are Google's usual ones where the LS does not say."""
+    """One entry of the model lists; token limits are Google's usual ones where the LS does not say. ``left`` and
+    ``resets`` of its quota: see ``Model``."""
 
     id: str
     display_name: str
@@ -88,6 +89,8 @@ class ModelInfo:
     input_limit: int = 1_048_576
     output_limit: int = 65_536
     thinking: bool = True
+    left: float | None = None
+    resets: float | None = None
 
 
 class Catalogue:
@@ -146,7 +149,8 @@ class Catalogue:
         named = [model for model in offered if model.label or model.wire]
         if named:
             googles = all(model.name == model.wire for model in named)
-            self._models = _googles(named, self._rewrites) if googles else _language_servers(named, self._rewrites)
+            models = _googles(named, self._rewrites) if googles else _language_servers(named, self._rewrites)
+            self._models = _with_quotas(models, {model.name: model for model in named})
         return len(named)
 
 
@@ -217,6 +221,16 @@ def _serves(name: str, wire: str | None, others: Sequence[str]) -> bool:
     if wire is not None:  # Google is told the name itself; the LS only has to write a request for a model of that kind
         return all(family_of(slug(label)).startswith("gemini") for label in others)
     return not others and name not in _WIRE
+
+
+def _with_quotas(models: Mapping[str, ModelInfo], offered: Mapping[str, Model]) -> dict[str, ModelInfo]:
+    """Where Google is told another model than the LS's own, its quota is not known."""
+    made = dict(models)
+    for name, info in models.items():
+        model = offered.get(info.target.ls_model)
+        if model is not None and info.target.wire_model is None:
+            made[name] = replace(info, left=model.left, resets=model.resets)
+    return made
 
 
 def _key(text: str) -> str:

@@ -56,7 +56,14 @@ export function day(unix) {
   const at = new Date(unix * 1000);
   return at.toDateString() === new Date().toDateString() ? clock(unix) : `${at.toLocaleDateString(undefined, { month: "short", day: "numeric" })} ${clock(unix).slice(0, 5)}`;
 }
-export const money = (usd) => (usd < 0.01 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`);
+const money = (usd) => (usd > 0 && usd < 0.0001 ? "<$0.0001" : usd < 0.01 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`);
+/** A turn's or a sum's price: "≥" where something has none, "?" where nothing has; null where nothing is billed. */
+export const price = ({ price: usd, price_partial: partial }) =>
+  (usd === null || usd === undefined ? (partial ? "?" : null) : partial && usd < 0.0001 ? "≥ $0" : `${partial ? "≥ " : ""}${money(usd)}`);
+export const PRICE = "US dollars at list price; ≥: the price of a part of it is not known; ?: none is";
+/** Tokens of a usage: all that was read, and all that was written, thinking too. */
+export const sent = (usage) => (usage.prompt ?? 0) + (usage.tool_use ?? 0);
+export const made = (usage) => (usage.candidates ?? 0) + (usage.thoughts ?? 0);
 export const percent = (part, of) => (of ? `${Math.round((100 * part) / of)} %` : "0 %");
 
 /** An element whose text is the time since `at` (performance.now()), kept right by `tick`. */

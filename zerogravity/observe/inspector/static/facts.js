@@ -1,7 +1,7 @@
 // Panes of figures and lists: tools, usage, notes.
 
 import { get } from "./api.js";
-import { add, bytes, empty, fill, h, ms, whole } from "./dom.js";
+import { PRICE, add, bytes, empty, fill, h, made, ms, price, whole } from "./dom.js";
 import { difference } from "./diff.js";
 
 export class Tools {
@@ -45,23 +45,22 @@ export class Usage {
   constructor(box) { this.box = box; }
 
   update(details) {
-    const tokens = (name, usage, kind) => ({ kind, cells: [name, usage.prompt, usage.cached, usage.thoughts, usage.candidates, usage.tool_use, usage.total]
-      .map((value) => (typeof value === "number" ? whole(value) : value)).concat(usage.source) });
+    const tokens = (name, usage, cost, kind) => ({ kind, cells: [name, usage.prompt, usage.cached, usage.thoughts, usage.candidates, usage.tool_use, usage.total]
+      .map((value) => (typeof value === "number" ? whole(value) : value)).concat(usage.total ? usage.source : "–", cost) });
     const calls = Object.entries(details.usage_by_call);
     const { marks, gaps } = details.time;
     const first = marks.first_text ?? marks.first_call;
     const spoken = (marks.done ?? details.total_ms) - (marks.first_byte ?? 0);
-    const made = details.usage.candidates + details.usage.thoughts;
     const figures = [
       ["first byte", ms(marks.first_byte)], ["first thinking", ms(marks.first_thinking)], ["first text or call", ms(first)],
-      ["total", ms(details.total_ms)], ["tokens per second", marks.first_byte !== undefined && made && spoken > 0 ? (made / spoken * 1000).toFixed(1) : "–"],
+      ["total", ms(details.total_ms)], ["tokens per second", marks.first_byte !== undefined && made(details.usage) && spoken > 0 ? (made(details.usage) / spoken * 1000).toFixed(1) : "–"],
       ["gaps over 2 s", gaps.length ? `${gaps.length}, longest ${ms(Math.max(...gaps.map(([a, b]) => b - a)))}` : "none"],
       ["calls to Google", details.calls], ["upstream events", whole(details.records)], ["held in memory", bytes(details.bytes)],
       ["readers now", details.readers], ["late records", details.late],
     ];
     fill(this.box, h("h2", {}, "tokens"),
-      table(["", "in", "cached", "thinking", "answer", "tool use", "total", "source"],
-        [...calls.map(([number, usage]) => tokens(`call ${number}`, usage)), tokens("turn", details.usage, "sum")]),
+      table(["", "in", "cached", "thinking", "answer", "tool use", "total", "source", "price"],
+        [...calls.map(([number, usage]) => tokens(`call ${number}`, usage, "")), tokens("turn", details.usage, h("span", { title: PRICE }, price(details) ?? "–"), "sum")]),
       h("h2", {}, "time and size"),
       h("dl", {}, figures.map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, String(value))])));
   }

@@ -1,6 +1,8 @@
 // The strip at the top: the connection of this page, then the health of the gateway. What is not known is grey.
 
-import { bytes, fill, h, seconds, short } from "./dom.js";
+import { bytes, day, fill, h, percent, seconds, short } from "./dom.js";
+
+const SCARCE = 0.1; // of a quota
 
 /** " (since 14:02:11, 3 times)" of what is broken. */
 const lasting = ({ ok, since: from, last_failure: failure }) => (ok || !from ? ""
@@ -40,12 +42,23 @@ function figure(name, value) {
   return h("span", { class: "chip" }, h("span", { class: "dim" }, `${name.replaceAll("_", " ")} `), shown);
 }
 
+/** What is left of the models' quotas: the scarcest one; of all in the title. Absent where nothing is known. */
+function quotas(known) {
+  if (!known.length) return null;
+  const share = ({ left }) => (left === null ? "unknown or used up" : percent(left, 1));
+  const resets = ({ resets: at }) => (at && new Date(at) > new Date() ? `, resets ${day(new Date(at) / 1000)}` : "");
+  const told = known.filter(({ left }) => left !== null), [least] = told.sort((one, other) => one.left - other.left);
+  return h("span", { class: `chip ${least && least.left < SCARCE ? "warn" : ""}`,
+    title: known.map((each) => `${each.model}: quota ${share(each)}${resets(each)}`).join("\n") },
+  h("span", { class: "dim" }, "quota "), least ? `${share(least)}${least.left < SCARCE ? ` of ${least.model}` : ""}` : "unknown");
+}
+
 /** `state`: as the server last told it; it counts only while there is a connection. */
 export function health(box, state, connection) {
   const [trouble, fix] = WHAT_TO_DO[connection] ?? [];
   const line = h("p", { class: "hop bad" }, trouble, " ", h("span", { class: "fix" }, fix));
   if (connection !== "live") return fill(box, chip(CONNECTION[connection] ?? "", connection), trouble && line);
-  const { line: words, checks = [], cooldowns = [], ready: isReady, ...rest } = state;
+  const { line: words, checks = [], cooldowns = [], ready: isReady, quota = [], ...rest } = state;
   const ready = typeof words === "string" ? words.startsWith("ready") : isReady;
   const told = checks.length ? (ready ? "ready" : "not ready") : words;
   return fill(box,
@@ -53,6 +66,7 @@ export function health(box, state, connection) {
     words && chip(`summary ${ready ? "good" : "bad"}`, told, words),
     cooldowns.map(alone),
     checks.map((check) => chip(verdict(check), check.name, history(check))),
+    quotas(quota),
     Object.entries(rest).map(([name, value]) => figure(name, value)),
     checks.filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },
       h("b", {}, check.name), ` ${check.text}${lasting(check)} `, h("span", { class: "fix" }, check.fix))));

@@ -1,7 +1,7 @@
 // A session: its figures in words, and the right side of the page when one is chosen.
 
 import { badge, label } from "./badge.js";
-import { empty, fill, h, money, ms, percent, seconds, short } from "./dom.js";
+import { PRICE, empty, fill, h, made, ms, percent, price, seconds, sent, short } from "./dom.js";
 import { tree } from "./tree.js";
 
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("ch") ? "es" : "s"}`;
@@ -13,7 +13,7 @@ export function figures(about) {
     about.errors ? { text: plural(about.errors, "error"), tone: "bad" } : null,
     about.branches ? plural(about.branches, "branch") : null,
     `${short(about.prompt)}${about.cached ? ` (${percent(about.cached, about.prompt)} cached)` : ""}→${short(about.out + about.thoughts)}`,
-    about.price ? `${about.price_partial ? "≥ " : ""}${money(about.price)}` : null,
+    price(about),
     seconds(about.ms),
   ].filter(Boolean);
 }
@@ -53,7 +53,7 @@ export class SessionView {
         fact("turns", plural(about.turns, "turn") + (about.branches ? `, ${plural(about.branches, "branch")}` : "")),
         fact("tokens in", `${short(about.prompt)}, ${percent(about.cached, about.prompt)} from the cache`),
         fact("tokens out", `${short(about.out)} and ${short(about.thoughts)} of thinking`),
-        fact("price", about.price && `${about.price_partial ? "at least " : ""}${money(about.price)}`, "US dollars at list price"),
+        fact("price", price(about), PRICE),
         fact("errors", about.errors ? h("span", { class: "bad" }, String(about.errors)) : "none"),
         fact("turns ran for", seconds(about.ms)),
         fact("from", `${new Date(about.started * 1000).toLocaleString()} to ${new Date(about.ended * 1000).toLocaleTimeString()}`),
@@ -62,13 +62,14 @@ export class SessionView {
 
   /** A turn with what is new in it: what was said or came back from a tool, and what it called. */
   row(turn, depth) {
-    const { usage } = turn, fresh = Math.max(0, (usage.prompt ?? 0) - (usage.cached ?? 0));
+    const { usage } = turn, fresh = Math.max(0, sent(usage) - (usage.cached ?? 0));
     return h("li", { class: depth ? `depth-${Math.min(depth, 4)}` : null },
       h("button", { type: "button", class: "session-turn", data: { turn: turn.id } },
         badge(turn), h("span", { class: "grow" }, label(turn)),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 4).join(", ") + (turn.tools.length > 4 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num dim", title: "tokens in that did not come from the cache → out" },
-          `+${short(fresh)}→${short((usage.candidates ?? 0) + (usage.thoughts ?? 0))}`) : null,
+          `+${short(fresh)}→${short(made(usage))}`) : null,
+        price(turn) && h("span", { class: "num dim price", title: PRICE }, price(turn)),
         h("span", { class: "num dim" }, ms(turn.total_ms))));
   }
 }

@@ -6,7 +6,7 @@ import { Answer } from "./answer.js";
 import { badge } from "./badge.js";
 import { Bodies } from "./bodies.js";
 import { Conversation } from "./conversation.js";
-import { empty, fill, h, ms, since } from "./dom.js";
+import { PRICE, empty, fill, h, ms, price, since } from "./dom.js";
 import { Events, Raw } from "./events.js";
 import { Notes, Tools, Usage } from "./facts.js";
 import { waterfall } from "./waterfall.js";
@@ -96,6 +96,7 @@ export class TurnView {
       turn.conversation && h("button", { type: "button", class: "word", title: "only turns of this conversation",
         data: { conversation: turn.conversation } }, turn.conversation.slice(0, 8)),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
+      price(turn) && h("span", { class: "num dim price", title: PRICE }, price(turn)),
       h("code", { class: "grow dim", title: "id of the turn" }, turn.id)].filter(Boolean));
   }
 
