@@ -407,6 +407,7 @@ def served_lists(draw: st.DrawFn) -> list[Record]:
             if call.returned is None and not draw(seldom):
                 error = draw(st.none() | st.sampled_from(CALL_ERRORS))
                 log.add(-1, b"", (CallReturned(call.call_id, "" if error else draw(texts()), error),))
-    ends = st.sampled_from((Finished("stop"), Finished("tool"), Finished("length"), Finished("filtered", "SAFETY")))
+    over = Finished("tool" if fold(log.records).has_calls else "stop")
+    ends = st.sampled_from((over, over, Finished("length"), Finished("filtered", "SAFETY")))
     log.add(-1, b"", (draw(st.one_of(ends, st.builds(Failed, faults()))),))
     return log.records

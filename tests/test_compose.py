@@ -184,7 +184,8 @@ async def test_without_interception_turns_are_answered_and_counted(tmp_path: Pat
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_without_interception_every_surface_is_served(start: Start, http, ls, surface) -> None:
     """Text, usage and failures in the surface's own form, streamed and whole; what cannot be served is named."""
-    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
+    limits = {"cooldown_seconds": 0}  # else the 429 would be about all that follows
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, limits=limits)
     ls.options.retries = 0
     for stream in (True, False):
         said = await ask(gateway, http, surface, "sim:text", stream=stream)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity import config
+from zerogravity import config, config_sources
 from zerogravity.config import Config, Limits, load
 from zerogravity.errors import FaultError, Origin
 
@@ -20,7 +20,7 @@ HIDDEN = "s3cret-value"
 @pytest.fixture(autouse=True)
 def no_file_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the user's own file would be."""
-    monkeypatch.setattr(config, "user_config_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(config_sources, "user_config_path", lambda name: tmp_path / name)
     return tmp_path / "zerogravity" / "config.toml"
 
 
@@ -133,6 +133,36 @@ def test_pairs_from_the_environment(text: str, value: dict[str, str]) -> None:
     assert load(env={"ZEROGRAVITY_ALIASES": text}).config.aliases == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a=b", {"a": ("b",)}),
+        ("a=b|c, google/d = e ", {"a": ("b", "c"), "google/d": ("e",)}),
+        (" ", {}),
+    ],
+)
+def test_fallbacks_from_the_environment(text: str, value: dict[str, tuple[str, ...]]) -> None:
+    assert load(env={"ZEROGRAVITY_FALLBACKS": text}).config.fallbacks == value
+
+
+def test_fallbacks_from_a_file(toml) -> None:
+    found = load(file=toml('[fallbacks]\n"gemini-3.1-pro" = ["gemini-3-flash", "b"]'), env={}).config
+    assert found.fallbacks == {"gemini-3.1-pro": ("gemini-3-flash", "b")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a", "must look like NAME=MODEL|MODEL,NAME=MODEL"),
+        ("a=", "must look like NAME=MODEL|MODEL,NAME=MODEL"),
+        ("a=b|", "'a' has an empty name among its models"),
+        ("a=b|a", "'a' cannot stand for itself"),
+    ],
+)
+def test_fallbacks_that_are_none(text: str, message: str) -> None:
+    assert refused(env={"ZEROGRAVITY_FALLBACKS": text}) == f"fallbacks (env ZEROGRAVITY_FALLBACKS): {message}"
+
+
 @pytest.mark.parametrize("text", ["a", "a=", "=b", "a=b,c", " = "])
 def test_pairs_that_are_none(text: str) -> None:
     message = refused(env={"ZEROGRAVITY_ALIASES": text})
@@ -158,8 +188,8 @@ def test_switches_from_the_environment(text: str, value: bool) -> None:
         ({"env": {"ZEROGRAVITY_LIMITS_TURN": "1"}},
          "unknown setting ZEROGRAVITY_LIMITS_TURN (env ZEROGRAVITY_LIMITS_TURN); "
          "did you mean ZEROGRAVITY_LIMITS_TURNS?"),
-        ({"flags": {"limits": {"querry_seconds": 1}}},
-         "unknown setting limits.querry_seconds (flag); did you mean limits.queue_seconds?"),
+        ({"flags": {"limits": {"queu_seconds": 1}}},
+         "unknown setting limits.queu_seconds (flag); did you mean limits.queue_seconds?"),
         ({"env": {"ZEROGRAVITY_QQQQQQ": "x"}}, "unknown setting ZEROGRAVITY_QQQQQQ (env ZEROGRAVITY_QQQQQQ)"),
         ({"env": {"ZEROGRAVITY_LIMITS": "5"}}, "unknown setting ZEROGRAVITY_LIMITS (env ZEROGRAVITY_LIMITS)"),
     ],
@@ -326,6 +356,55 @@ def test_secrets_are_masked() -> None:
         assert HIDDEN not in text
 
 
+def test_what_mcp_servers_are_given_is_not_shown(toml) -> None:
+    file = toml(
+        f"""
+        [mcp_servers.web]
+        url = "https://user:{HIDDEN}@h.example:8/mcp?key={HIDDEN}"
+        headers = {{X-Key = "{HIDDEN}"}}
+        authorization = "{HIDDEN}"
+        [mcp_servers.files]
+        command = "files-mcp"
+        args = ["{HIDDEN}"]
+        env = {{KEY = "{HIDDEN}"}}
+        """
+    )
+    loaded = load(file=file, env={})
+    found = {name: value for name, value, _ in loaded.describe()}
+    assert found["mcp_servers"] == {"web": "https://h.example:8/mcp", "files": "command files-mcp"}
+    for text in (json.dumps(loaded.describe()), repr(loaded.config), repr(loaded), str(loaded.config)):
+        assert HIDDEN not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "mcp_servers.s (file FILE): set url or command, one of them"),
+        ('url = "http://h"\ncommand = "c"', "set url or command, one of them"),
+        ('url = "h"', "mcp_servers.s.url (file FILE): must look like https://HOST:PORT"),
+        ('command = "c"\nauthorization = "t"', "a command has no headers: give it what it needs by env"),
+        ('url = "http://h"\nargs = ["a"]', "args and env belong to a command"),
+        ('url = "http://h"\nrequire_approval = "perhaps"', "mcp_servers.s.require_approval (file FILE): "),
+        ('url = "http://h"\nheaders = {X = "s3cret-value\\n"}', "mcp_servers.s.headers (file FILE): must be printable"),
+        ('url = "http://h"\nulr = "x"', "mcp_servers.s.ulr (file FILE): Extra inputs are not permitted"),
+    ],
+)
+def test_an_mcp_server_that_cannot_be_used(toml, text: str, words: str) -> None:
+    file = toml(f"[mcp_servers.s]\n{text}")
+    message = refused(file=file)
+    assert words.replace("FILE", str(file)) in message
+    assert HIDDEN not in message
+
+
+def test_an_mcp_server_s_rules_are_of_its_tools(toml) -> None:
+    found = load(file=toml('[mcp_servers.s]\ncommand = "c"\nallowed_tools = ["a"]\n'
+                           'require_approval = {never = ["a"]}'), env={}).config.mcp_servers["s"]  # fmt: skip
+    assert found.allowed_tools == ("a",)
+    assert isinstance(found.require_approval, config.ApprovalRule)
+    assert (found.require_approval.never, found.require_approval.always) == (("a",), None)
+    assert "String should match pattern" in refused(file=toml('[mcp_servers."a b"]\ncommand = "c"'))
+
+
 def test_every_setting_that_looks_like_a_secret_is_one() -> None:
     words = ("key", "csrf", "token", "secret", "password")
     assert {name for name in Config.model_fields if any(word in name for word in words)} == config.SECRETS
@@ -373,7 +452,7 @@ def test_addresses_of_this_machine(text: str, host: str, port: int, normal: str)
 
 
 def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(config, "user_data_path", lambda name: tmp_path / "user" / name)
+    monkeypatch.setattr(config_sources, "user_data_path", lambda name: tmp_path / "user" / name)
     found = load(env={}).config
     assert (found.data_path, found.trace_path) == (
         tmp_path / "user" / "zerogravity",

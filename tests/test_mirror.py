@@ -35,6 +35,7 @@ OF_A_ROOM = {
     "surfaces/test_halves",
     "surfaces/test_must_not_happen",  # the list of known failures
     "surfaces/test_numbers",
+    "surfaces/test_server_calls",  # calls that clients do not see
     "surfaces/test_requests",  # what the requests of every surface share
     "surfaces/test_shapes",
     "test_arrows",

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from zerogravity import config as configuration
-from zerogravity.agents.agent import PROGRAM, SHELL, Agent, Target
+from zerogravity.agents.agent import ONCE, PROGRAM, SHELL, Agent, Target
 from zerogravity.agents.catalogue import REGISTRY as REGISTRY_OF_CLIENTS
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.runtime.backend import Runtime
@@ -51,7 +51,7 @@ def rows(title: str) -> list[list[str]]:
 
 def for_good(agent: Agent) -> Iterator[str]:
     for part in agent.lasting(Target("http://127.0.0.1:8741")):
-        is_file = part.place not in (SHELL, PROGRAM)
+        is_file = part.place not in (ONCE, PROGRAM, SHELL)
         yield from [part.place] if is_file else (line.removeprefix("export ") for line in part.text.splitlines())
 
 
@@ -129,6 +129,8 @@ def test_limits_are_the_defaults() -> None:
         "finished turns in memory": f"{limits.store_turns}, {limits.store_bytes // MIB} MiB, "
         f"{limits.store_seconds / 3600:g} h",
         "stored responses that wait for the disk": f"{limits.unwritten_bytes // MIB} MiB",
+        "an MCP server's answer": f"{limits.mcp_seconds:g} s, {limits.mcp_bytes // MIB} MiB",
+        "calls of MCP tools, rounds with them, in one turn": f"{limits.mcp_calls}, {limits.mcp_rounds}",
         "a client that reads nothing": f"{limits.write_stall_seconds:g} s",
         "clients reading one turn": f"{limits.readers}",
     }
@@ -143,7 +145,7 @@ def test_limits_are_the_defaults() -> None:
 def test_every_termination_code_is_explained() -> None:
     told = [code for cells in rows("When a turn fails") for code in re.findall(r"`(\w+)`", cells[0])]
     good = re.findall(r"`(\w+)`", TEXT.partition("\nGood ends are ")[2].partition(".\n")[0])
-    assert sorted([*told, *good]) == sorted(code.value for code in Termination if code is not Termination.REJECTED)
+    assert sorted([*told, *good]) == sorted(code.value for code in Termination)
 
 
 def test_every_failure_that_is_not_the_clients_own_end_has_something_to_do() -> None:

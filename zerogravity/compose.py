@@ -32,10 +32,12 @@ from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
+from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.failover import Failover
 from zerogravity.lateness import Lateness
 from zerogravity.mcp.rule import ServerTools
 from zerogravity.mcp.sessions import ServerSessions
@@ -76,6 +78,7 @@ class Base:
     metrics: Metrics
     runs: Runs
     lateness: Lateness
+    cooldowns: Cooldowns
 
     @classmethod
     def of(cls, config: Config, surfaces: Surfaces = REGISTRY) -> Base:
@@ -96,7 +99,10 @@ class Base:
         runs.watch(store)
         lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
         store.on_open.append(lambda _: lateness.hurry())
-        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, runs, lateness)
+        cooldowns = Cooldowns(limits.cooldown_seconds)
+        metrics.gauge("zg_cooldowns", "Models that are left alone because Google says so", lambda: len([*cooldowns]))
+        health = Health(store.clock, intercepting=config.intercept)
+        return cls(config, budget, store, health, metrics, runs, lateness, cooldowns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,8 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "runs": base.runs, "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY,
+        "runs": base.runs, "budget": base.budget, "cooldowns": base.cooldowns, "engine": engine,
+        "catalogue": catalogue, "surfaces": REGISTRY,
         **services,
     }  # fmt: skip
     if "responses" not in given:
@@ -247,6 +254,7 @@ def _inspector(
         return {
             "line": base.health.line(),
             "checks": [check.as_json() for check in base.health.checks()],
+            "cooldowns": base.cooldowns.as_json(),
             "active": engine.active,
             "waiting": engine.waiting,
             "held_bytes": base.store.bytes,
@@ -313,7 +321,19 @@ def _engine(base: Base, backend: Backend, catalogue: Catalogue, rules: Sequence[
         why_no_call=base.health.why_no_call,
         late=base.lateness.since,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,
-        rules=rules,
+        rules=[_failover(base), *rules],
+    )
+
+
+def _failover(base: Base) -> Failover:
+    limits = base.config.limits
+    return Failover(
+        base.cooldowns,
+        clock=base.store.clock,
+        seen=lambda channel: REGISTRY[channel.turn.surface].has_output(channel),
+        pause=limits.retry_seconds,
+        turn_seconds=limits.turn_seconds,
+        count=base.metrics.failed_over,
     )
 
 

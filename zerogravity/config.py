@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
-from platformdirs import user_config_path, user_data_path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -29,12 +27,9 @@ from pydantic import (
 )
 from yarl import URL
 
-from zerogravity.errors import FaultError, bad_request
+from zerogravity.config_sources import ENV, data_path, env_name, file_of, flat, from_env, from_file, invalid, trace_path
 from zerogravity.hosts import is_loopback
-from zerogravity.wire.narrow import an_object
 
-ENV = "ZEROGRAVITY_"
-NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
 SECRETS = frozenset({"key", "keys", "ls_csrf", "runtime_key", "token", "inspector_token"})
 ALTERNATIVES = {"ls_url": "ls_command", "ls_command": "ls_url"}  # setting one overrides a weaker source's other
 MIB = 1 << 20
@@ -79,12 +74,31 @@ def _split(value: object) -> object:
 
 def _pairs(value: object) -> object:
     """From the environment pairs come as ``a=b,c=d``."""
+    return _paired(value, "NAME=MODEL,NAME=MODEL") if isinstance(value, str) else value
+
+
+def _fallbacks(value: object) -> object:
+    """From the environment they come as ``a=b|c,d=e``."""
     if not isinstance(value, str):
         return value
-    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    pairs = _paired(value, "NAME=MODEL|MODEL,NAME=MODEL")
+    return {name: [one.strip() for one in models.split("|")] for name, models in pairs.items()}
+
+
+def _paired(text: str, form: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
     if any(not name.strip() or not target.strip() for name, _, target in pairs):
-        raise ValueError("must look like NAME=MODEL,NAME=MODEL")
+        raise ValueError(f"must look like {form}")
     return {name.strip(): target.strip() for name, _, target in pairs}
+
+
+def _others(value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    for name, models in value.items():
+        if name in models:
+            raise ValueError(f"'{name}' cannot stand for itself")
+        if "" in models:
+            raise ValueError(f"'{name}' has an empty name among its models")
+    return value
 
 
 def _url(text: str) -> str:
@@ -117,6 +131,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Keys = Annotated[tuple[HeaderText, ...], BeforeValidator(_split)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
+Fallbacks = Annotated[dict[str, tuple[str, ...]], BeforeValidator(_fallbacks), AfterValidator(_others)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)]
 
 
@@ -148,6 +163,12 @@ class Limits(BaseModel):
     first_byte_seconds: float = Field(120, gt=0, description="upstream silence before the first byte")
     idle_seconds: float = Field(120, gt=0, description="upstream silence after it")
     turn_seconds: float = Field(1800, gt=0, description="a whole turn")
+    retry_seconds: float = Field(
+        1, ge=0, description="pause before a model without room is asked once more, about; 0: it is not"
+    )
+    cooldown_seconds: float = Field(
+        7 * 86400, ge=0, description="how long a model is left alone at most when Google says so; 0: not at all"
+    )
     turn_bytes: int = Field(64 * MIB, ge=MIB, description="event log of one turn")
     store_bytes: int = Field(512 * MIB, ge=MIB, description="memory of all that is kept")
     store_turns: int = Field(10_000, ge=1, description="finished turns in memory")
@@ -246,6 +267,9 @@ class Config(BaseModel):
     relay: bool = Field(True, description="carry turns' calls past mitmproxy, on kept connections to Google")
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
     aliases: Pairs = Field(default_factory=dict, description="model name of a client = ours")
+    fallbacks: Fallbacks = Field(
+        default_factory=dict, description="model = the ones that are asked, in this order, where it has no room"
+    )
     trace: bool = Field(True, description="keep a redacted trace folder of each turn")
     trace_dir: Text = Field(None, description="where traces go; default: below data_dir")
     trace_bytes: int = Field(512 * MIB, ge=MIB, description="traces in all; the oldest are removed")
@@ -319,11 +343,11 @@ class Config(BaseModel):
     @property
     def data_path(self) -> Path:
         """The folder of everything that is kept across restarts."""
-        return Path(self.data_dir) if self.data_dir else user_data_path("zerogravity")
+        return data_path(self.data_dir)
 
     @property
     def trace_path(self) -> Path:
-        return Path(self.trace_dir) if self.trace_dir else self.data_path / "traces"
+        return trace_path(self.trace_dir, self.data_dir)
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:
@@ -364,14 +388,13 @@ def load(
     Raises FaultError (code ``invalid_config``) with a text for the user.
     """
     environment = os.environ if env is None else env
-    path = file or environment.get(f"{ENV}CONFIG")
-    where = Path(path) if path else user_config_path("zerogravity") / "config.toml"
+    where, required = file_of(file, environment)
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
     for found, source in (
-        (_from_file(where, required=bool(path)), f"file {where}"),
-        (_from_env(environment), "env"),
-        ({name: value for name, value in _flat(flags or {}).items() if value is not None}, "flag"),
+        (from_file(where, required=required), f"file {where}"),
+        (from_env(environment), "env"),
+        ({name: value for name, value in flat(flags or {}).items() if value is not None}, "flag"),
     ):
         for name, value in found.items():
             _check_name(name, source)
@@ -380,11 +403,11 @@ def load(
                 values.pop(other, None)
                 origins.pop(other, None)
             values[name] = value
-            origins[name] = f"env {_env_name(name)}" if source == "env" else source
+            origins[name] = f"env {env_name(name)}" if source == "env" else source
     try:
         config = Config.model_validate(_nested(values))
     except ValidationError as error:
-        raise _invalid(_explain(error, origins)) from None
+        raise invalid(_explain(error, origins)) from None
     return Loaded(config, {name: origins.get(name, "default") for name in NAMES}, where)
 
 
@@ -400,40 +423,6 @@ def meaning_of_zero(name: str) -> str:
     return (field.description or "").partition("; 0: ")[2] if field is not None else ""
 
 
-def _from_file(file: Path, *, required: bool) -> dict[str, object]:
-    try:
-        return _flat(tomllib.loads(file.read_text("utf-8")))
-    except FileNotFoundError:
-        if required:
-            raise _invalid(f"there is no configuration file {file}") from None
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _invalid(f"{file} cannot be read: {error}") from None
-
-
-def _from_env(environment: Mapping[str, str]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in environment.items():
-        setting = name.removeprefix(ENV)
-        if setting == name or setting in NOT_SETTINGS or value == "":
-            continue
-        lowered = setting.lower()
-        found[f"limits.{lowered[7:]}" if lowered.startswith("limits_") else lowered] = value
-    return found
-
-
-def _env_name(name: str) -> str:
-    return ENV + name.replace(".", "_").upper()
-
-
-def _flat(values: Mapping[str, object]) -> dict[str, object]:
-    limits = an_object(values.get("limits", {}))
-    if limits is None:
-        raise _invalid("limits must be a table")
-    flat = {name: value for name, value in values.items() if name != "limits"}
-    return flat | {f"limits.{name}": value for name, value in limits.items()}
-
-
 def _nested(values: Mapping[str, object]) -> dict[str, object]:
     nested = {name: value for name, value in values.items() if not name.startswith("limits.")}
     return nested | {"limits": {name[7:]: value for name, value in values.items() if name.startswith("limits.")}}
@@ -442,11 +431,11 @@ def _nested(values: Mapping[str, object]) -> dict[str, object]:
 def _check_name(name: str, source: str) -> None:
     if name in NAMES:
         return
-    spell = _env_name if source == "env" else str
-    origin = f"env {_env_name(name)}" if source == "env" else source
+    spell = env_name if source == "env" else str
+    origin = f"env {env_name(name)}" if source == "env" else source
     near = get_close_matches(name, NAMES, n=1, cutoff=0.5)
     hint = f"; did you mean {spell(near[0])}?" if near else ""
-    raise _invalid(f"unknown setting {spell(name)} ({origin}){hint}", name)
+    raise invalid(f"unknown setting {spell(name)} ({origin}){hint}", name)
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
@@ -459,10 +448,6 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
         text = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{where} ({origins.get(name, 'default')}): {text}" if name else text)
     return "; ".join(lines)
-
-
-def _invalid(message: str, name: str | None = None) -> FaultError:
-    return bad_request(message, param=name, code="invalid_config")
 
 
 def _masked(name: str, value: object) -> object:

@@ -174,7 +174,7 @@ class Engine:
         return next(filter(None, (rule.after(running, terminal) for rule in self._rules)), None)
 
     async def _prepared(self, running: RunningTurn) -> None:
-        """What has to be done before the first round."""
+        """What has to be done before the first round, and before the first one of another model."""
         for rule in self._rules:
             if not running.closed and (before := rule.before(running.turn)) is not None:
                 await self._take(running, before, running.ask)
@@ -185,13 +185,25 @@ class Engine:
             return None
         made = list[RunningTurn]()
         await self._take(running, following, lambda turn: made.append(self._store.again(running, turn)))
-        return made[0] if made else None
+        if not made:
+            return None
+        if made[0].turn.target != running.turn.target:  # the request was read again, for another model
+            await self._prepared(made[0])
+        return made[0]
+
+    async def _fitted(self, running: RunningTurn, following: Following) -> Turn | Terminal:
+        made = await following.prepare(running)
+        if not isinstance(made, Turn) or made.target == running.turn.target:
+            return made
+        for rule in self._rules:
+            made = await rule.fitted(running, made)
+        return made
 
     async def _take(self, running: RunningTurn, following: Following, go_on: Callable[[Turn], None]) -> None:
         """Prepare, then go on with a turn or end, unless it has ended meanwhile. Raises FaultError."""
         if running.channel.closed:
             return
-        self._preparing[running.id] = task = self._spawn(following.prepare(running), f"prepare {running.id}")
+        self._preparing[running.id] = task = self._spawn(self._fitted(running, following), f"prepare {running.id}")
         left = (running.marks["received"] - self._clock()) / NS + self._limits.turn_seconds
         try:
             await self._wait(_ended(task), max(left, 0))

@@ -57,7 +57,7 @@ class Termination(StrEnum):
     LIMIT_TIME = "limit_time"
     SHUTDOWN = "shutdown"
     INTERNAL = "internal"
-    REJECTED = "rejected"  # a request refused before it became a turn; never the end of a channel
+    REJECTED = "rejected"  # a request refused before anything of it was sent
 
 
 @dataclass(frozen=True, slots=True)

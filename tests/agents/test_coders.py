@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.agents.agent import Agent, Start, Target
+from zerogravity.agents.agent import ONCE, PROGRAM, SHELL, Agent, Start, Target
 from zerogravity.agents.coders import CODERS
 
 AGENTS = {agent.name: agent for agent in CODERS}
@@ -154,3 +154,15 @@ def test_one_model_for_both_is_named_once() -> None:
 def test_llm_sends_a_key_only_where_there_is_one() -> None:
     assert "Authorization: Bearer s3cret" in start("llm").files["extra-openai-models.yaml"]
     assert "Authorization" not in start("llm", Target(URL)).files["extra-openai-models.yaml"]
+
+
+@EVERY
+def test_what_stands_in_a_shells_profile_may_be_run_by_every_shell(agent: Agent) -> None:
+    for part in agent.lasting(TARGET):
+        lines = part.text.splitlines()
+        if part.place == SHELL:
+            assert all(line.startswith("export ") for line in lines)
+        elif part.place == ONCE:
+            assert lines[0].split()[0] == agent.commands[0]
+        else:
+            assert part.place == PROGRAM or part.place.startswith("~/")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.cli.printed import output
 from tests.cli.typed import run
 from zerogravity.cli import listings
@@ -21,6 +23,14 @@ def test_models(home, monkeypatch):
     for cell in ("gemini-3-flash", "Gemini 3 Flash", "1.0M", "65.5k", "gpt-5-mini"):
         assert cell in shown
     assert output(run("models", "--json")) == [FLASH.as_json()]
+
+
+def test_models_that_are_left_alone(home, monkeypatch):
+    async def fetch(url, key, aliases):
+        return [replace(FLASH, cooldown=42.0)]
+
+    monkeypatch.setattr(offered, "fetch", fetch)
+    assert "left alone for 42 s gpt-5-mini" in run("models").stdout
 
 
 def test_no_gateway_no_models(home, unused_tcp_port):

@@ -94,8 +94,14 @@ def test_help_and_mistakes_import_no_more_than_the_parser(tmp_path: Path) -> Non
 HEAVY = ("aiohttp", "mitmproxy", "prometheus_client", "zerogravity.surfaces.", "zerogravity.testing.")
 
 
-@pytest.mark.parametrize("arguments", [["trace", "ls"], ["usage"]])
-def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[str]) -> None:
+TRACES = ("asyncio", "pydantic", "yarl", "zerogravity.config", "zerogravity.lifeline")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "further"),
+    [(["trace", "ls"], TRACES), (["trace", "ls", "--json"], (*TRACES, "rich")), (["usage"], ())],
+)
+def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[str], further: tuple[str, ...]) -> None:
     script = (
         "import sys\nfrom zerogravity.cli.main import main\n"
         "main(sys.argv[1:], standalone_mode=False)\nprint(*sys.modules)"
@@ -107,7 +113,8 @@ def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[st
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.splitlines()[-1].split()
     assert "zerogravity.cli.main" in loaded
-    assert [name for name in loaded if name.startswith(HEAVY) and name != "zerogravity.surfaces.base"] == []
+    allowed = {"zerogravity.surfaces.base", "zerogravity.config_sources"}
+    assert [name for name in loaded if name.startswith((*HEAVY, *further)) and name not in allowed] == []
 
 
 def test_without_arguments_there_is_help() -> None:

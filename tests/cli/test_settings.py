@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.typed import run
 from zerogravity import config as configuration
+from zerogravity import config_sources
 from zerogravity.agents.agent import Target
 from zerogravity.agents.catalogue import REGISTRY
 
@@ -36,9 +37,19 @@ def test_config_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_config_show_names_the_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configuration, "user_config_path", lambda _name: tmp_path)
+    monkeypatch.setattr(config_sources, "user_config_path", lambda _name: tmp_path)
     monkeypatch.delenv("ZEROGRAVITY_CONFIG", raising=False)
     assert run("config", "show").stderr == f"file: {tmp_path / 'config.toml'} (does not exist)\n"
+
+
+def test_config_show_names_fallbacks_that_nobody_knows(tmp_path: Path) -> None:
+    file = tmp_path / "given.toml"
+    file.write_text('[fallbacks]\n"gemini-3.1-pro" = ["gemini-3-flash", "what"]')
+    shown = run("config", "show", "--config", file)
+    assert shown.stderr.splitlines()[0] == (
+        "fallbacks: 'gemini-3.1-pro' names 'what', which is not offered, as far as is known without a language server"
+    )
+    assert re.search(r"^fallbacks +\{'gemini-3.1-pro': \('gemini-3-flash', 'what'\)\} +file ", shown.stdout, re.M)
 
 
 def test_config_show_of_refused_settings(monkeypatch: pytest.MonkeyPatch) -> None:

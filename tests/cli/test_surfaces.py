@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses import response_create_params as responses_params
 
+from zerogravity import failover
 from zerogravity.cli.main import main
 from zerogravity.core import policy
 from zerogravity.surfaces.chat.request import PARAMETERS as CHAT
@@ -53,6 +54,13 @@ def test_all_surfaces_and_the_ends_of_a_turn() -> None:
     assert {row["parameter"] for row in printed("gemini", "--json")["gemini"]} >= set(REQUEST.members)
     ends = printed("--ends", "--json")["ends"]
     assert [(row["what happened"], row["decision"]) for row in ends] == policy.table()
+
+
+def test_what_follows_a_failure() -> None:
+    rows = printed("--failover", "--json")["failover"]
+    assert [tuple(row.values()) for row in rows] == failover.table()
+    assert list(rows[0]) == ["failure", "position in the stream", "configuration", "what follows"]
+    assert all(words in printed("--failover") for row in failover.table() for words in row)
 
 
 def test_an_unknown_surface_is_reported_with_the_known_ones() -> None:

@@ -103,6 +103,15 @@ def test_diff_compares_a_turn_with_the_one_that_it_goes_on_from(made) -> None:
     assert "goes on from no other turn" in run(made, "diff", "a" * 8).stderr
 
 
+def test_diff_compares_a_sessions_newest_turn_with_the_one_before_it(made) -> None:
+    session = session_of(made)
+    assert output(run(made, "diff", session, "--json")) == output(run(made, "diff", "b" * 8, "--json"))
+    other = output(run(made, "ls", "hello", "--sessions", "--json"))[0]["session"]
+    assert output(run(made, "diff", session, other, "--json")) == output(run(made, "diff", "b" * 8, "d" * 8, "--json"))
+    assert "dddddddd goes on from no other turn" in run(made, "diff", other).stderr
+    assert "there is no session 's0000'" in run(made, "diff", "s0000").stderr
+
+
 def test_a_session_is_exported_whole_its_oldest_turn_first(made) -> None:
     session = session_of(made)
     lines = run(made, "export", session[:5], "--format", "jsonl").stdout.splitlines()

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from tests.cli.printed import output
 from zerogravity.capture import tap
@@ -55,6 +57,25 @@ def test_ls_with_a_query(run, query, found):
     assert [turn["id"][5] for turn in output(run("ls", *options))] == list(found)
 
 
+@pytest.mark.parametrize(
+    ("query", "below"),
+    [
+        (["france"], {"a": "    request: Capital of France?"}), (["ls"], {"b": "    call: shell("}),
+        (["broke"], {"c": "    failure: "}), (["code:tool"], {}), ([], {}), (['-"france"'], {}),
+    ],
+)  # fmt: skip
+def test_ls_shows_the_words_that_were_found_below_each_turn(run, query, below):
+    _, *lines = run("ls", *query).stdout.splitlines()
+    told = output(run("ls", "--json", *query))
+    assert [line[:4] for line in lines] == [at for turn in told for at in (turn["id"][5:9], *["    "] * len(below))]
+    assert all(("snippet" in turn) is bool(below) for turn in told)
+    for letter, wanted in below.items():
+        (turn,) = told
+        assert turn["id"][5] == letter
+        assert lines[1].startswith(wanted)
+        assert turn["snippet"] == {"part": wanted.strip().partition(":")[0], "text": lines[1].partition(": ")[2]}
+
+
 @pytest.mark.parametrize("query", ["colour:red", "since:soon", "is:lost"])
 def test_a_query_that_cannot_be_read_is_a_mistake(run, query):
     fault = run("ls", query, ok=False).exception.fault
@@ -89,8 +110,10 @@ def test_a_conversation_has_a_column_where_there_is_one(spoken):
     assert "conversation" not in spoken("ls", "--surface", "chat").stdout
     assert "conversation 3543007957932988539" in spoken("show", "--no-requests").stdout.replace("\n", " ")
     found = list(trace_reader.scan(spoken.made.root))
-    shown = [[column.header for column in terminal.turns(found, width=width).columns] for width in (100, 90)]
-    assert ["conversation" in headers for headers in shown] == [True, False]
+    for width, wide in ((100, True), (90, False)):
+        narrow = Console(width=width, record=True, file=StringIO())
+        narrow.print(terminal.Turns(found))
+        assert ("conversation" in narrow.export_text().splitlines()[0]) is wide
 
 
 def test_a_trace_of_before_belongs_to_no_conversation(spoken):

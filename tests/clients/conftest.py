@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.clients.install import client
 from tests.clients.wire import Wire
 from tests.e2e.support import quick
+from tests.mcp.serving import Witness, sdk_server, served
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 HERE = Path(__file__).resolve().parent
@@ -41,9 +42,15 @@ def installed(request: pytest.FixtureRequest) -> None:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack(installed: None) -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_ALIASES": ALIASES})) as running:
-        yield running
+async def stack(installed: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """With an MCP server in its configuration, ``real``."""
+    file = tmp_path_factory.mktemp("mcp") / "zerogravity.toml"
+    async with served(sdk_server(Witness()).streamable_http_app()) as tools:
+        file.write_text(f'[mcp_servers.real]\nurl = "{tools}/mcp"\n')
+        file.chmod(0o600)
+        env = {"ZEROGRAVITY_ALIASES": ALIASES, "ZEROGRAVITY_CONFIG": str(file)}
+        async with Stack(StackOptions(ls=quick(), env=env)) as running:
+            yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -71,6 +71,30 @@ async def test_streaming(wire: Wire, tmp_path: Path, kind: str) -> None:
     check_usage(said, requests=2)
 
 
+async def test_mcp_tools_that_the_gateway_runs(wire: Wire, tmp_path: Path) -> None:
+    said = await script("agents", "responses-mcp", wire.url, tmp_path)
+    assert [kind for kind in said["items"] if kind != "reasoning_item"] == [
+        "mcp_list_tools_item", "tool_call_item", "message_output_item",
+    ]  # fmt: skip
+    assert {"response.mcp_list_tools.completed", "response.mcp_call.completed"} <= {*said["raw"]}
+    contents = google(said["second"])
+    (call,) = [part for part in contents[1]["parts"] if "functionCall" in part]
+    assert call["functionCall"]["name"] == "real.add"
+    assert call["thoughtSignature"] != "skip_thought_signature_validator"
+    assert contents[2]["parts"][0]["functionResponse"]["response"]["output"].isdigit()
+
+
+async def test_mcp_tools_that_ask(wire: Wire, tmp_path: Path) -> None:
+    said = await script("agents", "responses-approvals", wire.url, tmp_path)
+    assert said["second"]["called"] == [["add", "real"], ["add", "real"]]
+    for answer in ("first", "second"):
+        kinds = said[answer]["items"]
+        assert "mcp_approval_request_item" in kinds
+        assert kinds[-1] == "message_output_item"
+    assert "tool_call_item" in said["first"]["items"]
+    assert "tool_call_item" not in said["second"]["items"]
+
+
 @ALL
 async def test_typed_output(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-typed", wire.url, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients.install import PYTHON, client, program
 from tests.clients.run import NOWHERE, Ran, home, run
-from zerogravity.agents.agent import PROGRAM, SHELL, Part, Target
+from zerogravity.agents.agent import ONCE, PROGRAM, SHELL, Part, Target
 from zerogravity.agents.catalogue import REGISTRY
 from zerogravity.testing.simulator.stack import Stack
 
@@ -109,11 +109,11 @@ def zerogravity(*words: str) -> tuple[str, ...]:
 
 
 def put(folder: Path, parts: list[Part]) -> dict[Path, str]:
-    """A lasting configuration into a home, verbatim; what belongs to the shell's profile into ``profile``."""
+    """A lasting configuration into a home, verbatim; what belongs into a shell into ``profile``."""
     placed = {folder / "profile": ""}
     (folder / "profile").touch()
     for part in parts:
-        file = folder / ("profile" if part.place == SHELL else part.place.removeprefix("~/"))
+        file = folder / ("profile" if part.place in (ONCE, SHELL) else part.place.removeprefix("~/"))
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(part.text)
         placed[file] = part.text

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.registry import CallMemory, MitmStore, RememberedCall
-from zerogravity.core.turn import Target
+from zerogravity.core.turn import Approval, Target
 from zerogravity.errors import internal
 
 BUDGET = 10_000 + 2 * TURN_OVERHEAD  # two turns of 4,000 bytes
@@ -124,6 +125,20 @@ def test_on_closed_callbacks_see_the_turn_closed_and_its_calls_stored(store, mak
     running.append(0, b"", (FunctionCall("call_1", "f", "{}"),))
     running.close(Finished("tool"))
     assert seen == [(None, 0, 1, True)]
+
+
+def test_a_call_that_was_approved_later_is_remembered_as_it_was_made(store, make_turn):
+    first = store.open(make_turn())
+    first.append(0, b"", (FunctionCall("call_1", "docs.read", "{}", "c2ln"),))
+    first.close(Finished("stop"))
+    approval = Approval("mcpr_1", "call_1", "docs", "read", "{}", True)
+    later = store.open(replace(make_turn(), id="turn_" + "9" * 32, approvals=(approval,)))
+    later.append(-1, b"", (FunctionCall("call_1", "docs.read", "{}"), FunctionCall("call_2", "f", "{}")))
+    later.close(Finished("stop"))
+    known = store.calls.get("call_1")
+    assert known is not None
+    assert known.signature == "c2ln"
+    assert store.calls.get("call_2") is not None
 
 
 def test_an_abandoned_callback_is_called_when_the_last_reader_leaves(store, make_turn):

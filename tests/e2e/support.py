@@ -109,11 +109,18 @@ class Said:
 
 
 async def ask(
-    stack: Stack, http: aiohttp.ClientSession, surface: str, prompt: str, *, stream: bool = True, tools: bool = False
+    stack: Stack,
+    http: aiohttp.ClientSession,
+    surface: str,
+    prompt: str,
+    *,
+    stream: bool = True,
+    tools: bool = False,
+    **members: Any,
 ) -> Said:
-    """One turn, to its end. A stream has passed its surface's grammar checker."""
+    """One turn, to its end. A stream has passed its surface's grammar checker. ``members``: more of the body."""
     path, body = request(surface, prompt, stream=stream, tools=tools)
-    async with http.post(stack.url + path, json=body) as response:
+    async with http.post(stack.url + path, json={**body, **members}) as response:
         raw, _ = await to_the_end(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         said = Said(response.status, headers, raw, surface)

@@ -6,11 +6,12 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.types import ToolAnnotations
+from pydantic import Field
 
 from zerogravity.config import Limits
 from zerogravity.mcp.failures import ServerError
@@ -129,6 +130,10 @@ def sdk_server(witness: Witness) -> MCPServer:
     def add(a: int, b: int) -> int:
         """Adds two numbers"""
         return a + b
+
+    @server.tool()
+    def ship(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+        return f"to {region}"
 
     @server.tool()
     def fail() -> str:

@@ -69,7 +69,7 @@ WAYS = [*STREAMED, pytest.param(lambda witness: over_http(witness, json_response
 async def test_tools_are_listed_and_called(way: Any, witness: Witness) -> None:
     async with way(witness) as url, connected(url=url, headers={"Authorization": "Bearer t"}) as session:
         tools, cursor = await session.list_tools()
-        assert [tool["name"] for tool in tools] == ["add", "fail", "picture", "huge", "wait"]
+        assert [tool["name"] for tool in tools] == ["add", "ship", "fail", "picture", "huge", "wait"]
         assert tools[0]["annotations"] == {"readOnlyHint": True}
         assert (tools[0]["description"], cursor) == ("Adds two numbers", None)
         result = await session.call_tool("add", {"a": 2, "b": 3})
@@ -116,6 +116,14 @@ async def test_a_result_may_be_so_large_and_no_larger(way: Any, witness: Witness
         assert error["type"] in ("http_error", "mcp_protocol_error")
 
 
+async def test_an_argument_that_is_wanted_as_a_header(witness: Witness) -> None:
+    """The list of tools, which says so, may be from an earlier turn."""
+    async with over_http(witness) as url, connected(url=url) as session:
+        result = await session.call_tool("ship", {"region": "north"})
+        assert result["content"] == [{"type": "text", "text": "to north"}]
+    assert "north" in [headers.get("mcp-param-region") for headers in witness.headers]
+
+
 async def test_a_tool_that_there_is_not(witness: Witness) -> None:
     async with over_http(witness) as url, connected(url=url) as session:
         result = await session.call_tool("nothing", {})
@@ -148,6 +156,27 @@ async def test_a_command_that_cannot_be_run() -> None:
 async def test_a_command_that_is_no_server() -> None:
     async with connected(command=sys.executable, args=("-c", "print('hello')")) as session:
         assert (await refused(session.list_tools()))["type"] == "mcp_protocol_error"
+
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+async def test_a_command_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    noted = tmp_path / "pid"
+    async with connected(command=sys.executable, args=("-c", STUBBORN, str(noted))) as session:
+        asking = asyncio.create_task(session.list_tools())
+        async with asyncio.timeout(20):
+            while not noted.exists() or not noted.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        pid = int(noted.read_text())
+        await session.close()
+        assert (await refused(asking))["message"] == "the session was closed"
+    assert not psutil.pid_exists(pid)
 
 
 # -- servers that hang, lie or refuse ----------------------------------------------------------------------------
@@ -275,6 +304,13 @@ async def test_a_server_that_is_not_there() -> None:
     async with connected(url=url) as session:
         error = await refused(session.list_tools())
         assert error == {"type": "http_error", "code": 503, "message": "it cannot be reached"}
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/mcp", "https://[::1]:1/mcp", "https://10.0.0.1/mcp"])
+async def test_a_server_of_a_request_must_be_public(url: str) -> None:
+    async with connected(url=url, public=True) as session:
+        error = await refused(session.list_tools())
+        assert error == {"type": "http_error", "code": 502, "message": "its host is not public"}
 
 
 async def test_an_older_server_is_told_that_a_call_is_cancelled() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.strategies import json_values
 from zerogravity.core.events import Notice
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import Target, ToolServer, Turn
@@ -196,3 +199,15 @@ def test_the_turn_s_own_request_is_left_alone() -> None:
     offered(LOOK, request=request, chosen=())
     assert request == {**MINE, "toolConfig": calling("ANY")}
     assert MINE == {"tools": [{"functionDeclarations": [{"name": "mine"}]}]}
+
+
+MEMBERS = st.sampled_from(["name", "title", "description", "inputSchema", "annotations", "other"])
+
+
+@given(st.lists(st.dictionaries(MEMBERS, json_values), max_size=5))
+def test_whatever_is_listed_every_tool_that_is_offered_has_a_name(tools: list[dict[str, Any]]) -> None:
+    """A list may be the client's own words: it sends back what it was shown."""
+    made = offered(*tools)
+    [listing] = made.listings
+    assert list(functions(made)) == list(listing.names)
+    assert len(listing.tools) == len(listing.names) == len(set(listing.names))

@@ -6,8 +6,11 @@ import base64
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.mcp.serving import PNG, text
+from tests.strategies import json_values
 from zerogravity.core.events import CallReturned
 from zerogravity.mcp.failures import ServerError, gone
 from zerogravity.mcp.results import failed, returned
@@ -60,3 +63,13 @@ def test_what_is_no_result(result: dict[str, Any], kind: str, message: str) -> N
 def test_a_failure_is_told_in_words_and_recorded_as_an_object() -> None:
     error = gone("away")
     assert failed("c", error) == CallReturned("c", "away", error.error)
+
+
+@given(st.dictionaries(st.sampled_from(["content", "structuredContent", "isError", "_meta"]), json_values))
+def test_whatever_a_server_sends_is_a_result_or_a_failure(result: dict[str, Any]) -> None:
+    try:
+        made = returned("c", result, 1 << 20)
+    except ServerError as error:
+        assert error.message
+    else:
+        assert isinstance(made.output, str)

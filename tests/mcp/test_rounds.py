@@ -15,8 +15,6 @@ from zerogravity.mcp.results import failed
 from zerogravity.mcp.rounds import answered, filled, withdrawn
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}
-PICTURE = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
-FILES = {"role": "user", "parts": [{"text": "Files of the tool results:"}, PICTURE]}
 TOOLS = {"tools": [{"functionDeclarations": [{"name": "mine"}, {"name": "s.f"}, {"name": "s.g"}]}]}
 
 
@@ -54,30 +52,10 @@ def test_a_result_is_behind_its_call(returned: CallReturned, response: dict[str,
     assert len(contents(again)) == 5
 
 
-@pytest.mark.parametrize("family", ["gemini-3-flash", "gemini-2.5-flash"])
-def test_pictures_go_where_the_family_takes_them(family: str) -> None:
-    returned = CallReturned("c", "see", media=(PICTURE,))
-    made = contents(answered(turn(family), [call("c", returned)]))[2:]
-    response = made[0]["parts"][0]["functionResponse"]
-    inside = family == "gemini-3-flash"
-    assert response.get("parts") == ([PICTURE] if inside else None)
-    assert made[1:] == ([] if inside else [FILES])
-
-
-@pytest.mark.parametrize("family", ["gemini-3-flash", "gemini-2.5-flash"])
-def test_what_approved_calls_come_to_is_put_in_their_places(family: str) -> None:
-    def response(call_id: str) -> dict[str, Any]:
-        return {"functionResponse": {"name": "s.f", "id": call_id, "response": pending(call_id)}}
-
-    asked = [USER, {"role": "user", "parts": [response("a"), response("b"), {"text": "go"}]}]
-    results = {"a": CallReturned("a", "said", media=(PICTURE,)), "x": CallReturned("x", "nobody's")}
-    made = contents(filled(turn(family, contents=asked), results))
-    given = made[1]["parts"][0]["functionResponse"]
-    assert given["response"] == {"output": "said"}
-    inside = family == "gemini-3-flash"
-    assert (given.get("parts"), made[2:]) == (([PICTURE], []) if inside else (None, [FILES]))
-    assert made[1]["parts"][1:] == [response("b"), {"text": "go"}]
-    assert asked[1]["parts"][0] == response("a")
+def test_what_an_approved_call_came_to_is_in_its_place() -> None:
+    part = {"functionResponse": {"name": "s.f", "response": pending("c")}}
+    made = filled(turn(contents=[USER, {"role": "user", "parts": [part]}]), {"c": CallReturned("c", "said")})
+    assert contents(made)[1]["parts"][0]["functionResponse"]["response"] == {"output": "said"}
 
 
 # -- what may be called ------------------------------------------------------------------------------------------

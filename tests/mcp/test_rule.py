@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -317,6 +318,17 @@ async def test_calls_beyond_the_limit_are_not_run(bench: Turns, request_: dict[s
     assert events(channel, CallReturned)[-1].output == IGNORED
 
 
+async def test_a_turn_without_any_call_offers_none(bench: Turns) -> None:
+    await bench.begun(max_calls=0)
+    assert mode(bench) == {"mode": "NONE"}
+
+
+async def test_an_approved_call_is_one_of_the_turn_s(bench: Turns) -> None:
+    await bench.begun(ASKS, request=asked_before("call_1"), approvals=(approval(),), max_calls=1)
+    assert len(bench.fakes.called) == 1
+    assert mode(bench) == {"mode": "NONE"}
+
+
 async def test_a_turn_has_so_many_rounds() -> None:
     bench = Turns(Limits(mcp_rounds=2))
     channel = await bench.begun()
@@ -404,12 +416,6 @@ async def test_a_round_that_fails_ends_the_turn(bench: Turns) -> None:
 # -- what is refused before there is a turn --------------------------------------------------------------------------
 
 
-def test_two_servers_of_one_name() -> None:
-    with pytest.raises(FaultError, match="there are several MCP servers of the name 's'") as caught:
-        Turns().begin(servers=(NEVER, ToolServer("s", "https://t.example/mcp", param="tools[1]")))
-    assert caught.value.fault.status == 400
-
-
 def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     rule = ServerTools(Config(), ServerSessions(Limits()))
     turn = Turn(
@@ -418,3 +424,16 @@ def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     with pytest.raises(FaultError) as caught:
         rule.first(turn)
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "tools[0]")
+
+
+async def test_another_model_is_offered_the_same_tools(bench: Turns) -> None:
+    """One that is asked in the place of the first: the tools are not listed again."""
+    channel = await bench.begun()
+    other = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37")
+    turn = replace(channel.turn, target=other)
+    fitted = await bench.engine._rules[0].fitted(bench.inside(channel), turn)
+    assert fitted.target == other
+    assert fitted.google_request["tools"] == bench.request()["tools"]
+    assert len(channel.state.listings) == 1
+    bench.engine.cancel(channel)
+    await settled()

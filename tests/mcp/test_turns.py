@@ -42,7 +42,7 @@ async def test_a_turn_over_http(way: str) -> None:
     witness = Witness()
     async with over_http(witness, way) as server, turns(server) as bench:
         channel = await bench.begun(SERVER)
-        assert events(channel, ToolsListed)[0].names == ("s.add", "s.fail", "s.picture", "s.huge", "s.wait")
+        assert events(channel, ToolsListed)[0].names == ("s.add", "s.ship", "s.fail", "s.picture", "s.huge", "s.wait")
         await bench.answers(
             channel, call(1, "s.add", '{"a": 2, "b": 3}'), call(2, "s.fail", "{}"), call(3, "s.picture", "{}")
         )
@@ -94,4 +94,4 @@ async def test_a_server_that_is_not_there_ends_the_turn() -> None:
     async with turns(server) as bench:
         channel = await bench.begun(SERVER)
         [listing] = channel.state.listings
-        assert (channel.termination, listing.error) == (Termination.UPSTREAM_STATUS, "it cannot be reached")
+        assert (channel.termination, listing.error) == (Termination.REJECTED, "it cannot be reached")

@@ -205,3 +205,26 @@ async def test_one_that_does_not_tell():
     url = url_of("127.0.0.1", free_port())
     (check,) = await all_of(configured.running(config(), url))
     assert (check.name, check.ok) == ("running", False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "checks"),
+    [
+        ({}, []),
+        ({"mcp": True}, [("mcp", True, "servers of requests are on; configured: none")]),
+        ({"mcp_servers": {"web": {"url": "http://127.0.0.1:1/mcp"}, "here": {"command": sys.executable}}},
+         [("mcp", True, "servers of requests are off; configured: web, here")]),
+        ({"mcp_servers": {"files": {"command": "no-such-command-here"}}},
+         [("mcp", True, "servers of requests are off; configured: files"),
+          ("mcp.files", False, "no-such-command-here, the command of the MCP server files, was not found")]),
+    ],
+)  # fmt: skip
+async def test_mcp_servers(settings, checks):
+    found = await all_of(configured.mcp_servers(config(**settings)))
+    assert [(check.name, check.ok, check.text) for check in found] == checks
+
+
+async def test_the_package_for_mcp_servers_is_missing(monkeypatch):
+    monkeypatch.setattr(configured, "find_spec", lambda name: None)
+    [check] = await all_of(configured.mcp_servers(config(mcp=True)))
+    assert check.fix == "run: pip install 'zerogravity[mcp]'"

@@ -209,6 +209,16 @@ async def test_everything_in_its_order(fake, tmp_path):
     assert "ZEROGRAVITY_LS_CSRF" not in options.env, "the stand-in's own token stays"
 
 
+async def test_fallbacks_that_nobody_knows_are_named(fake, tmp_path):
+    what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1")
+    environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_FALLBACKS": "gpt-5=gemini-3-flash|what"}
+    make = await fake()
+    checks = [check async for check in examine(what, SURFACES, env=environment, find=finding(server()), make=make)]
+    (found,) = [check for check in checks if check.name == "fallbacks"]
+    assert (found.ok, found.text) == (True, "'gpt-5' names 'what', which is not offered")
+    assert "zerogravity models" in found.fix
+
+
 @pytest.mark.parametrize("authority", [False, True])
 async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
     if authority:

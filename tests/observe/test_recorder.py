@@ -20,6 +20,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits
+from zerogravity.observe.trace_reader import load
 
 # -- what is written -----------------------------------------------------------------------------------------------
 
@@ -178,10 +179,24 @@ def test_a_disk_that_fills_up_in_the_middle(recording, make_turn, monkeypatch):
     say(running, made.clock, "x")
     made.flush()
     assert "No space left" in told[-1]
+    say(made.store.open(make_turn()), made.clock, "x")
+    made.flush()
+    assert [load(folder).id for folder in made.folders()] == [running.channel.id]
     monkeypatch.undo()
     say(made.store.open(make_turn()), made.clock, "y")
     made.flush()
     assert told[1:] == [None]
+
+
+def test_of_a_turn_that_never_got_its_summary_nothing_stays(recording, make_turn, monkeypatch):
+    made = recording()
+    monkeypatch.setattr(
+        trace_folders, "append", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    say(made.store.open(make_turn()), made.clock, "x")
+    made.flush()
+    assert made.folders() == []
+    assert made.recorder.dropped == 1
 
 
 def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):

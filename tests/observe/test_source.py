@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.events import FunctionCall, InlineData, Record, Signature, TextDelta, ThinkingDelta
+from tests.strategies import CALL_ERRORS, LISTINGS
+from zerogravity.core.events import (
+    CallReturned,
+    FunctionCall,
+    InlineData,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+)
 from zerogravity.core.fold import fold
 from zerogravity.observe.source import INDENTED, ChannelCopy, Emitted, ShownItem, indented, shown_items
 
@@ -20,6 +29,10 @@ LONG = '{"a":"' + "x" * INDENTED + '"}'
         ((FunctionCall("call_1", "f_sh", '{"a":1}', "sig"),),
          ShownItem("call", '{\n  "a": 1\n}', signed=True, name="shell", call_id="call_1")),
         ((FunctionCall("call_2", "g", "{broken"),), ShownItem("call", "{broken", False, "g", "call_2")),
+        ((LISTINGS[0], FunctionCall("call_3", "docs.find", "{}")),
+         ShownItem("call", "{}", False, "docs.find", "call_3", server="docs")),
+        ((LISTINGS[0], FunctionCall("call_3", "docs.find", "{}"), CallReturned("call_3", "busy", CALL_ERRORS[2])),
+         ShownItem("call", "{}", False, "docs.find", "call_3", server="docs", result="busy", failed=True)),
         ((InlineData("image/png", "AAAA"),), ShownItem("media", "image/png, 3 bytes", False, mime="image/png", size=3)),
     ],
 )  # fmt: skip

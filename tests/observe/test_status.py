@@ -103,6 +103,12 @@ def test_what_is_broken_is_named():
     assert "no metrics" in page
 
 
+def test_models_that_are_left_alone_are_named():
+    cooldown = {"model": "gemini-3-flash", "until": "2996-02-02T02:42:22Z", "reason": "rate", "google": "429"}
+    page = text_of(Status("http://127.0.0.1:1", True, [], None, [cooldown]))
+    assert re.search(r"gemini-3-flash: left alone for \d+ d .*\(rate\)", page)
+
+
 @pytest.fixture
 async def server():
     """``server(ready, metrics)`` → (url, headers of the requests)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, FunctionCall, RequestLine, Usage
+from tests.strategies import LISTINGS
+from zerogravity.core.events import AttemptClosed, AttemptOpened, CallReturned, Failed, FunctionCall, RequestLine, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.errors import Termination, cancelled
@@ -53,6 +54,20 @@ def test_states_of_an_answer(scene):
     scene.fail(channel)
     scene.advance(100)
     assert state(scene, channel) == ("failed", 100)
+
+
+def test_a_turn_whose_calls_the_gateway_runs(scene):
+    channel = scene.open()
+    scene.begin(channel)
+    scene.say(channel, {"text": ""}, LISTINGS[0], FunctionCall("call_1", "docs.find", "{}"))
+    scene.say(channel, None, AttemptClosed("STOP"))
+    scene.advance(60)
+    assert state(scene, channel) == ("running tool", 60)
+    scene.say(channel, None, CallReturned("call_1", "found"))
+    scene.advance(1)
+    assert state(scene, channel)[0] == "waiting for LS"
+    scene.end(channel, "stop")
+    assert state(scene, channel) == ("done", 0)
 
 
 def test_a_turn_that_only_got_matched_can_stall(scene):

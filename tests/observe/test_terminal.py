@@ -33,12 +33,28 @@ def test_the_list_of_turns_keeps_its_columns_at_any_width(recording, make_turn, 
     made.clock.advance(1.5)
     running.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
     made.flush()
-    heading, line = printed(terminal.turns(trace_reader.scan(made.root), width=width), width)
+    heading, line = printed(terminal.Turns(list(trace_reader.scan(made.root))), width)
     assert "…" not in heading
     for cell in (channel.id[5:13], "02-02 02:40", "gemini-3-flash", "upstream_garbage", "1.5 s", "a long"):
         assert cell in line
     assert line.rstrip().endswith("…")
     assert ("responses" in line) is (width >= terminal.NARROW)
+
+
+@pytest.mark.parametrize("width", [60, 160])
+def test_what_was_found_in_a_turn_stands_below_it_near_the_beginning_of_a_line(recording, make_turn, width):
+    made = recording()
+    for _ in range(3):
+        made.store.open(make_turn()).close(Finished("stop"))
+    made.flush()
+    snippet = {"part": "text", "text": f"…{'before ' * 8}Found [red]it\x1b {'after ' * 20}…"}
+    traces = list(trace_reader.scan(made.root))
+    lines = printed(terminal.Turns(traces, [None, snippet, None], ["nowhere", "found"]), width)
+    assert len(lines) == 5
+    assert lines[3].startswith("    text: …before before before before Found [red]it\\x1b ")
+    assert all(len(line) <= width for line in lines)
+    assert lines[3].endswith("…")
+    assert len(printed(terminal.Turns(traces), width)) == 4
 
 
 def test_long_runs_of_a_diff_are_folded(recording, make_turn):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from tests.observe import trees
 from zerogravity.observe import session_summary
 from zerogravity.observe.terminal_sessions import in_order, table, tree
 
@@ -21,22 +22,9 @@ def timed(*rows: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**one, "created": 1000.0 + number} for number, one in enumerate(rows)]
 
 
-@pytest.mark.parametrize(
-    ("rows", "drawn"),
-    [
-        ([], []),
-        ([row("a"), row("b", "a"), row("c", "b")], ["a", "b", "c"]),
-        ([row("a"), row("b", "a"), row("x", "a", "x"), row("y", "x", "x")], ["a", " x", " y", "b"]),
-        ([row("a"), row("x", "a", "x"), row("z", "x", "z"), row("y", "x", "x")], ["a", " x", "  z", " y"]),
-        ([row("a"), row("x", "", "x"), row("b", "a")], ["a", " x", "b"]),
-        ([row("x", "", "x"), row("a")], [" x", "a"]),
-        ([row("y", "gone", "gone")], [" y"]),
-        ([row("x", "x", "x")], [" x"]),
-    ],
-)
-def test_branches_stand_behind_the_turn_that_they_go_on_from(rows: list[dict[str, Any]], drawn: list[str]) -> None:
-    made = in_order(timed(*rows)[::-1])
-    assert [" " * depth + str(one["id"]) for depth, one in made] == drawn
+@pytest.mark.parametrize("case", trees.CASES, ids=lambda case: case.name)
+def test_branches_stand_behind_the_turn_that_they_go_on_from(case: trees.Case) -> None:
+    assert [" " * depth + str(one["id"]) for depth, one in in_order(case.turns[::-1])] == case.drawn
 
 
 @given(st.lists(st.tuples(*[st.sampled_from("abcdef")] * 3), max_size=12, unique_by=lambda one: one[0]))

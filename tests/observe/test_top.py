@@ -90,6 +90,13 @@ def test_the_head_has_places_and_what_is_broken():
     assert broken.rstrip() == "path: no call came → look"
 
 
+def test_models_that_are_left_alone_are_named():
+    cooldown = {"model": "gemini-3-flash", "until": "2026-02-02T02:42:22Z", "reason": "rate", "google": "429"}
+    made = board(health={**HEALTH, "cooldowns": [cooldown]})
+    assert "gemini-3-flash: left alone for 42 s (rate)" in shown(made)
+    assert made.as_json(NOW)["cooldowns"] == [cooldown]
+
+
 def test_80_columns_hold_what_matters():
     lines = shown(board(row("a", google="429 RESOURCE_EXHAUSTED", failed=True, client="claude-code")), 80).splitlines()
     assert all(cell in lines[-1] for cell in ("claude-code", "429 RESOURCE_EXHAUSTED", "1.2 s", "47"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.recording import WALL
@@ -42,7 +44,7 @@ def test_recordings_of_older_versions_are_found(tmp_path):
 def made(root, name, size, note=None):
     folder = root / "2026-02-02" / f"{name}-abcdefgh"
     folder.mkdir(parents=True)
-    (folder / "file").write_bytes(bytes(size))
+    (folder / "turn.json").write_bytes(bytes(size))
     if note is not None:
         (folder / "note.json").write_text(note)
 
@@ -70,6 +72,39 @@ def test_starred_traces_outlive_others_within_the_size(tmp_path, max_bytes, max_
     assert "".join(kept) == left
     assert held == sum(100 + 13 * (name in "bd") for name in kept)
     assert len(removed) == 4 - len(kept)
+
+
+@pytest.mark.parametrize(
+    ("index", "max_bytes", "left", "held"),
+    [(0, 300, 3, 300), (100, 300, 2, 300), (60, 300, 2, 260), (1000, 300, 1, 1100), (1000, 3000, 3, 1300)],
+)
+def test_the_index_takes_its_part_of_the_bytes(tmp_path, index, max_bytes, left, held):
+    for time in ("024000", "024100", "024200"):
+        made(tmp_path, time, 100)
+    (tmp_path / "index.sqlite").write_bytes(bytes(index // 2))
+    (tmp_path / "index.sqlite-wal").write_bytes(bytes(index // 2))
+    assert trace_folders.sweep(tmp_path, max_bytes=max_bytes, max_age_s=1e9, now_s=WALL) == held
+    assert len(list(trace_folders.newest_first(tmp_path))) == left
+
+
+@pytest.mark.parametrize(("now_s", "keep", "left"), [(61, False, 1), (61, True, 2), (59, False, 2)])
+def test_a_folder_that_never_became_a_trace_is_removed(tmp_path, now_s, keep, left):
+    made(tmp_path, "024000", 1)
+    empty = tmp_path / "2026-02-02" / "024000-bbcdefgh"
+    empty.mkdir()
+    (empty / "generate.json.tmp").touch()
+    trace_folders.sweep(
+        tmp_path, max_bytes=1000, max_age_s=1e9, now_s=WALL + now_s, keep=[empty] if keep else []
+    )  # fmt: skip
+    assert len(list(trace_folders.newest_first(tmp_path))) == left
+
+
+def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    trace_folders.write(tmp_path / "turn.json", b"old")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        trace_folders.write(tmp_path / "turn.json", b"new")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("turn.json", b"old")]
 
 
 def test_a_trace_is_removed_with_its_day(tmp_path):

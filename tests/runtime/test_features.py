@@ -24,6 +24,7 @@ from google.genai import types
 
 import tests.runtime.messages  # noqa: F401  # registers its features
 from tests.e2e.support import SURFACES, ask, at_rest, quick, request
+from tests.mcp.serving import Witness, sdk_server, served
 from tests.reading import to_the_end
 from tests.runtime.features import (
     CHAT,
@@ -740,12 +741,42 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+@serves("tools", "Responses", "MCP servers")
+async def mcp_on_responses(end: End) -> Any:
+    tool = {"type": "mcp", "server_label": "real", "allowed_tools": ["add"], "require_approval": "never"}
+    response = await end.respond("sim:tool", tools=[tool])
+    assert item(response, "mcp_call")["output"].isdigit()
+    return [one["type"] for one in response["output"]]
+
+
+@serves("tools", "Chat Completions, Messages, Gemini", "configured MCP servers")
+async def mcp_elsewhere(end: End) -> Any:
+    prompt = end.prompt("sim:tool")
+    choice = await end.chat("sim:tool", tools=[{"type": "mcp", "server_label": "real"}])
+    assert (choice["finish_reason"], "tool_calls" in choice["message"]) == ("stop", False)
+    message = await end.post("/v1/messages", {
+        "model": MODEL, "max_tokens": 9999, "messages": [{"role": "user", "content": prompt}],
+        "tools": [{"name": "mcp:real", "input_schema": {"type": "object"}}],
+    })  # fmt: skip
+    assert [block["type"] for block in message["content"]] == ["text"]
+    tools = [{"functionDeclarations": [{"name": "mcp:real"}]}]
+    google = await end.post(f"{GEMINI}:generateContent", {"contents": [says(prompt)], "tools": tools})
+    assert all("functionCall" not in part for part in google["candidates"][0]["content"]["parts"])
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def both(binary: Path, http: aiohttp.ClientSession) -> AsyncIterator[tuple[End, End]]:
+async def both(
+    binary: Path, http: aiohttp.ClientSession, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[End, End]]:
+    file = tmp_path_factory.mktemp("mcp") / "zerogravity.toml"
     async with AsyncExitStack() as stack:
+        tools = await stack.enter_async_context(served(sdk_server(Witness()).streamable_http_app()))
+        file.write_text(f'[mcp_servers.real]\nurl = "{tools}/mcp"\n')
+        file.chmod(0o600)
+        env = {"ZEROGRAVITY_CONFIG": str(file)}
         editor, runtime = await asyncio.gather(
-            stack.enter_async_context(Stack(StackOptions(ls=quick()))),
-            stack.enter_async_context(Stack(StackOptions(runtime=binary))),
+            stack.enter_async_context(Stack(StackOptions(ls=quick(), env=env))),
+            stack.enter_async_context(Stack(StackOptions(runtime=binary, env=env))),
         )
         yield End("editor", editor, http), End("runtime", runtime, http)
         await asyncio.gather(at_rest(editor), at_rest(runtime))

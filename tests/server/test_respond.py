@@ -340,6 +340,21 @@ async def test_the_client_gets_notes_on_what_was_left_out(serve: Serve, path: st
         assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_failure_has_the_notes_and_the_times_too_streamed_or_not(serve: Serve, stream: bool) -> None:
+    served = await serve()
+
+    async def breaks(running: RunningTurn) -> None:
+        running.close(Failed(BUSY))
+
+    served.engine.script = breaks
+    status, told, body = await served.post(CHAT, {**HELLO, "stream": stream, "prediction": {"type": "content"}})
+    assert (status, body["error"]["code"]) == (BUSY.status, BUSY.code)
+    assert told["x-zerogravity-notes"].startswith("prediction: ignored")
+    assert "turn;dur=" in told["server-timing"]
+    assert told["x-request-id"]
+
+
 async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:
     served = await serve()
     _, told, _ = await served.post(CHAT, HELLO)

@@ -103,6 +103,20 @@ def test_an_index_of_an_older_version_is_made_again(file, monkeypatch) -> None:
     assert folders(index, "words") == "a"
 
 
+def test_the_file_shrinks_with_what_is_removed(file) -> None:
+    index = TraceIndex(file)
+    names = [f"{n:04}" for n in range(200)]
+    for some in (names[:100], names[100:]):
+        index.put([entry(name, f"{name} some words " * 2000) for name in some])
+    before = file.stat().st_size
+    index.remove(names[:20])
+    assert file.stat().st_size == before, "it is used again"
+    index.remove(names[20:150])
+    assert file.stat().st_size < before / 2
+    assert len(index.known()) == 50
+    assert not file.with_name(f"{FILE}-wal").exists()
+
+
 def test_a_batch_is_put_as_a_whole_or_not_at_all(index) -> None:
     with pytest.raises(OSError, match="cannot be used"):
         index.put([entry("a"), entry("b", id=None)])

@@ -61,7 +61,8 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of a lasting configuration. ``place``: a file (``~/…``), ``SHELL`` or ``PROGRAM``."""
+    """A piece of a lasting configuration. ``place``: a file (``~/…``), ``SHELL``,
+    ``PROGRAM``, or ``ONCE`` for a command that writes the client's own settings."""
 
     place: str
     text: str
@@ -69,6 +70,7 @@ class Part:
 
 SHELL = "your shell's profile"
 PROGRAM = "your program"
+ONCE = "type this once, in a shell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerogravity.agents.agent import ANY_KEY, SHELL, Agent, Part, StandIn, Start, Target, exports
+from zerogravity.agents.agent import ANY_KEY, ONCE, Agent, Part, StandIn, Start, Target, exports
 from zerogravity.wire import jsonio
 
 KEY = "ZG_KEY"  # the variable of clients whose settings name one
@@ -172,7 +172,7 @@ def _cline(target: Target, folder: str) -> Start:
 
 def _cline_lasting(target: Target) -> tuple[Part, ...]:
     login = f"cline auth -p openai-compatible -b {target.openai} -k {target.key} -m {target.model}\n"
-    return (Part(SHELL, login),)
+    return (Part(ONCE, login),)
 
 
 # -- pi ----------------------------------------------------------------------------------------------------------------

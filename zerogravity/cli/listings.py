@@ -25,6 +25,7 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     from zerogravity.observe import offered
     from zerogravity.observe.figures import short
     from zerogravity.surfaces.common.models import ALIASES
+    from zerogravity.wire.reasons import span
 
     there = asked(url, config_file)
     rows = asyncio.run(offered.fetch(there.url, there.key, {**ALIASES, **there.config.aliases}))
@@ -39,7 +40,8 @@ def models(url: str | None, config_file: str | None, as_json: bool) -> None:
     table.add_column("also known as")
     for row in rows:
         limits = (short(row.input_limit), short(row.output_limit))
-        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, Text(", ".join(row.aliases), "dim"))
+        waits = Text(f"left alone for {span(row.cooldown)} ", "yellow") if row.cooldown else Text()
+        table.add_row(Text(row.name), Text(row.label, "dim"), *limits, waits + Text(", ".join(row.aliases), "dim"))
     console().print(table)
 
 

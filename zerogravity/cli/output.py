@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zerogravity import lifeline
 from zerogravity.wire import jsonio
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ config_file = click.option(
 
 def run(work: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine and leave with its code."""
+    from zerogravity import lifeline
+
     try:
         code = lifeline.run(work)
     except KeyboardInterrupt:

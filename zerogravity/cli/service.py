@@ -118,7 +118,7 @@ def _check(flags: Sequence[str]) -> None:
 
 
 def _variables() -> list[str]:
-    from zerogravity.config import ENV, NOT_SETTINGS
+    from zerogravity.config_sources import ENV, NOT_SETTINGS
 
     known = (name for name in sorted(os.environ) if name.startswith(ENV))
     return [name for name in known if name.removeprefix(ENV) not in NOT_SETTINGS]

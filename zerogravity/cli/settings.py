@@ -84,6 +84,11 @@ def show(config_file: str | None, as_json: bool) -> None:
 
     loaded = configuration.load({}, file=config_file)
     rows = loaded.describe(_others(loaded.config))
+    if loaded.config.fallbacks:
+        from zerogravity.observe import fallbacks
+
+        for words in fallbacks.strange(loaded.config, fallbacks.known_here(loaded.config)):
+            click.echo(f"fallbacks: {words}, as far as is known without a language server", err=True)
     if as_json:
         print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
         return

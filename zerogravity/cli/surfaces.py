@@ -9,24 +9,29 @@ import click
 from zerogravity.cli.output import as_json, print_json
 from zerogravity.core import policy
 
+FAILOVER = ("failure", "position in the stream", "configuration", "what follows")
 COLUMNS = ("parameter", "takes", "becomes")
 
 
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--ends", is_flag=True, help="Instead: what ends a turn, in the order in which it is checked.")
+@click.option("--failover", is_flag=True, help="Instead: what follows a failure, and when another model is asked.")
 @as_json
-def surfaces(names: tuple[str, ...], ends: bool, as_json: bool) -> None:
+def surfaces(names: tuple[str, ...], ends: bool, failover: bool, as_json: bool) -> None:
     """Show what becomes of each request parameter.
 
     On the surfaces NAMES, or on all of them.
     """
+    from zerogravity import failover as following
     from zerogravity.surfaces import REGISTRY
 
     if unknown := [name for name in names if name not in REGISTRY]:
         raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(REGISTRY)}.", param_hint="NAMES")
     if ends:
         _print({"ends": policy.table()}, ("what happened", "decision"), as_json=as_json)
+    elif failover:
+        _print({"failover": following.table()}, FAILOVER, as_json=as_json)
     else:
         _print({name: REGISTRY[name].table() for name in names or REGISTRY}, COLUMNS, as_json=as_json)
 

@@ -34,9 +34,9 @@ def query_of(words: Sequence[str], **fields: str | None) -> str:
 
 def folder_of(directory: Path | None) -> Path:
     """The one that was named, else the configured one."""
-    from zerogravity import config as configuration
+    from zerogravity.config_sources import configured_traces
 
-    return directory or configuration.load({}).config.trace_path
+    return directory or configured_traces()
 
 
 def pass_root[**P, R](command: Callable[Concatenate[Path, P], R]) -> Callable[P, R]:

@@ -50,6 +50,14 @@ def show_session(history: History, reference: str, *, as_json: bool) -> None:
         console().print(terminal_sessions.tree(rows))
 
 
+def newest_of(root: Path, reference: str) -> str:
+    """The id of a session's newest turn, of its main line if it has one."""
+    from zerogravity.observe.history import History
+
+    rows = _rows(History(root), reference)
+    return str(next((row for row in rows if not row["branch"]), rows[0])["id"])
+
+
 def turns_of(root: Path, reference: str) -> list[Trace]:
     """The turns of a session, the oldest first."""
     from zerogravity.observe.history import History

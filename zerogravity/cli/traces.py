@@ -16,13 +16,13 @@ from zerogravity.cli.trace_note import note
 from zerogravity.cli.trace_removal import prune, rm
 from zerogravity.cli.trace_root import QueryCommand, directory_option, pass_history, pass_root, query_argument, query_of
 from zerogravity.cli.trace_search import grep, index
-from zerogravity.cli.trace_sessions import is_session, list_sessions, show_session
+from zerogravity.cli.trace_sessions import is_session, list_sessions, newest_of, show_session
 from zerogravity.cli.trace_tail import tail
-from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import CallReturned, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import text
+from zerogravity.wire.narrow import an_object, text
 
 if TYPE_CHECKING:
     from zerogravity.observe.history import History
@@ -58,23 +58,29 @@ def ls(
     history: History, query: tuple[str, ...], limit: int, surface: str | None, model: str | None, code: str | None,
     conversation: str | None, sessions: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """List recorded turns, newest first: all, or those that QUERY finds.
+    """List recorded turns, newest first: all, or those that QUERY finds, with the words that were found.
 
     QUERY: words, "phrases" and -words in the turns' texts; code: model: client: tool: surface: session: conversation:
     run: id: since: before: is:error is:star. Example: zerogravity trace ls timeout since:2h -tool:shell
     """
-    from zerogravity.observe import terminal
-
     wanted = query_of(query, surface=surface, model=model, code=code, conversation=conversation or None)
     if sessions:
         if not list_sessions(history, wanted, limit, as_json=as_json):
             _nothing(history.root)
         return
-    found = list(history.traces(wanted, limit=limit))
+    found = history.listed(wanted, limit=limit)
+    snippets = [an_object(row.get("snippet")) for _, row in found]
     if as_json:
-        print_json([found.info for found in found])
+        print_json([
+            {**trace.info, **({"snippet": snippet} if snippet is not None else {})}
+            for (trace, _), snippet in zip(found, snippets, strict=True)
+        ])  # fmt: skip
     elif found:
-        console().print(terminal.turns(found, width=console().width))
+        from zerogravity.observe import terminal
+        from zerogravity.observe.query import parse
+
+        words = parse(wanted, time.time()).words
+        console().print(terminal.Turns([trace for trace, _ in found], snippets, words))
     else:
         _nothing(history.root)
 
@@ -152,11 +158,12 @@ def errors(history: History, query: tuple[str, ...], as_json: bool) -> None:
 def diff(root: Path, one: str, other: str | None, as_json: bool) -> None:
     """Compare two turns: requests, answers, figures.
 
-    Without OTHER, a turn with the one that it goes on from. Example: zerogravity trace diff last
+    Each is a turn's id, the beginning of one, or "last"; or a session's id, for its newest turn. Without OTHER, a turn
+    is compared with the one that it goes on from. Example: zerogravity trace diff last
     """
     from zerogravity.observe import terminal
 
-    first, second = trace_reader.find(root, one), None if other is None else trace_reader.find(root, other)
+    first, second = _named(root, one), None if other is None else _named(root, other)
     if second is None:
         if not (previous := text(first.info.get("previous"))):
             raise click.UsageError(f"turn {first.short} goes on from no other turn; name the one to compare it with")
@@ -166,6 +173,10 @@ def diff(root: Path, one: str, other: str | None, as_json: bool) -> None:
         print_json(value)
     else:
         console().print(shown)
+
+
+def _named(root: Path, reference: str) -> Trace:
+    return trace_reader.find(root, newest_of(root, reference) if is_session(reference) else reference)
 
 
 def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep) -> Trace:
@@ -187,6 +198,9 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
                     case FunctionCall(name=name, args_json=args):
                         kind = ""
                         write(f"\n[call] {terminal.plain(name).plain}({terminal.plain(args).plain})")
+                    case CallReturned(output=output):
+                        kind = ""
+                        write(f"\n[result] {terminal.plain(output).plain}")
                     case _:
                         pass
         seen = max(seen, len(records))
@@ -226,7 +240,7 @@ def _nothing(root: Path) -> None:
 
 
 def _items(found: Trace) -> list[dict[str, object]]:
-    names = ("text", "call_id", "name", "args_json", "mime", "signature")
+    names = ("text", "call_id", "name", "args_json", "mime", "signature", "server")
     return [
         {"kind": type(item).__name__.lower(), **{name: getattr(item, name) for name in names if hasattr(item, name)}}
         for item in found.state.items

@@ -56,5 +56,5 @@ def _attempts(turn: Turn, state: TurnState) -> Iterator[Billed]:
 
 def _target(turn: Turn, asked: str) -> Target:
     """Who was asked by that name."""
-    known = (turn.target, *turn.fallbacks)
+    known = (turn.target, *(fallback.target for fallback in turn.fallbacks))
     return next((target for target in known if target.name == asked), Target(asked, "")) if asked else turn.target

@@ -94,20 +94,24 @@ class CascadeChannel:
     """The reading end: one turn's events, and what they amount to so far.
 
     ``id``     the turn's id; every id and number a reader sees is derived from it.
+    ``turn``   as it is for the model that answers; before anybody has seen an answer, that may become another one.
     ``state``  the live fold of everything appended.
     ``marks``  phase → monotonic ns of its first time.
     ``lines``  number of an attempt → how it went out.
     """
 
-    __slots__ = ("__weakref__", "_log", "id", "lines", "marks", "state", "turn")
+    __slots__ = ("__weakref__", "_log", "id", "lines", "marks", "state")
 
     def __init__(self, log: _Log) -> None:
         self._log = log
-        self.turn: Final = log.turn
         self.id: Final = log.turn.id
         self.state: Final[TurnState] = log.assembler.state
         self.marks: Final[Mapping[str, int]] = MappingProxyType(log.marks)
         self.lines: Final[Mapping[int, RequestLine]] = MappingProxyType(log.lines)
+
+    @property
+    def turn(self) -> Turn:
+        return self._log.turn
 
     # -- what has come -----------------------------------------------------------------------------------------
 
@@ -316,10 +320,6 @@ class ChannelWriter:
     @property
     def id(self) -> str:
         return self._log.turn.id
-
-    @property
-    def turn(self) -> Turn:
-        return self._log.turn
 
     @property
     def closed(self) -> bool:

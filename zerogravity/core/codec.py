@@ -20,7 +20,8 @@ _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
 _TURN_FIELDS = (
     "id", "surface", "model", "stream", "store", "background", "previous_id", "tool_names", "tool_kinds", "created",
-    "notes", "client", "conversation", "agent", "run", "stops", "at_once",
+    "notes", "client", "conversation", "agent", "run", "stops", "at_once", "served_by",
+    "models",
 )  # fmt: skip
 
 
@@ -110,7 +111,7 @@ def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
     details = value["details"] if "details" in value else _details_before(value)
     try:
         given = {name: value[name] for name in _TURN_FIELDS if name in value}
-        given |= {name: tuple(given.get(name, ())) for name in ("notes", "stops")}
+        given |= {name: tuple(given.get(name, ())) for name in ("notes", "stops", "models")}
         return Turn(
             target=Target(**value["target"]), google_request=as_request(generate),
             details=RecordedDetails(narrow.members(details)), **given,

@@ -20,7 +20,8 @@ SOURCES: tuple[UsageSource, ...] = ("captured", "ls", "estimate")  # the most ce
 @value
 class RoundOpened:
     """The turn goes on with another request to Google: it is asked again, or the calls that were to be run here have
-    been. ``model``: who is asked now, as clients name it. ``why``: what went wrong in the round before; empty: nothing.
+    been. ``model``: who is asked now, as clients name it. ``why``: what went wrong in the round before, of which
+    nothing is part of the answer; empty: nothing did.
 
     A turn that has only one round has no such event.
     """

@@ -207,8 +207,8 @@ class TurnState:
 
     @property
     def emitted(self) -> bool:
-        """Whether anything a client would show has arrived."""
-        return bool(self.items)
+        """Whether anything has arrived that a client on any surface would show."""
+        return self.has_output(thinking=True)
 
     def has_output(self, *, thinking: bool) -> bool:
         """The same for a client that wants thinking, or does not, and does not see what the gateway runs."""
@@ -342,6 +342,8 @@ class Assembler:
 
     def _round_opened(self, event: RoundOpened, steps: list[Step]) -> None:
         state = self.state
+        if event.why:  # it failed, and nobody has seen what it brought
+            self._withdraw(state.round.begins_at)
         self._close(steps)
         self._new_answer()
         state.round = Round(len(state.items))
@@ -372,6 +374,15 @@ class Assembler:
         steps.append(Ended(event))
 
     # -- items ---------------------------------------------------------------------------------------------------
+
+    def _withdraw(self, begins_at: int) -> None:
+        """The items from there on are no part of the answer."""
+        state = self.state
+        self._open = state.grounding = None
+        del state.items[begins_at:]
+        kinds = {type(item) for item in state.items}
+        state.has_thinking, state.has_text, state.has_media = (kind in kinds for kind in (Reasoning, Message, Media))
+        state.has_calls = any(not call.server for call in state.function_calls)
 
     def _new_answer(self) -> None:
         """What the answer before left without an item gets none."""

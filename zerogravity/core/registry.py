@@ -86,7 +86,10 @@ class CallMemory:
         """
         after_call = False
         thoughts: list[tuple[str, str]] = []
+        approved = {approval.call_id for approval in channel.turn.approvals}  # an earlier turn's: that one knows more
         for item in channel.state.items:
+            if isinstance(item, Call) and item.call_id in approved:
+                continue
             if isinstance(item, Reasoning) and item.signature and item.index >= channel.state.answer_at:
                 thoughts.append((item.text, item.signature))
             if isinstance(item, Call):

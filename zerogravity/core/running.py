@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zerogravity.core.budget import Ledger
@@ -81,6 +81,7 @@ class RunningTurn(ChannelWriter):
     def again(self, turn: Turn) -> RunningTurn:
         """The next round, after this one has ended."""
         assert self.following is not None, "the round runs, or the turn is over"
+        self._show(turn)
         self.add(RoundOpened(turn.target.name, self.following.why))
         following = copy(self)
         following._begin(turn, {"received": self.marks["received"]})
@@ -89,7 +90,14 @@ class RunningTurn(ChannelWriter):
     def ask(self, turn: Turn) -> None:
         """Ask for this instead, before anything is sent."""
         assert self._cascade_id is None
+        self._show(turn)
         self._turn = turn
+
+    def _show(self, turn: Turn) -> None:
+        """Another model's turn is what readers see from now on. What only goes on with the same model's, with the
+        results of calls that ran here, is not: it holds what is part of the answer."""
+        if turn.target != self._turn.target:
+            self._log.turn = replace(turn, size=self._log.turn.size)
 
     def add(self, *events: Event) -> None:
         """A record of our own, also between two rounds; nothing after the end."""
@@ -114,6 +122,8 @@ class RunningTurn(ChannelWriter):
         """End the turn, also where it was about to go on. The first call wins."""
         if not super().close(terminal):
             return False
+        if self._turn.fallbacks or self._log.turn.fallbacks:  # they hold the request as it came
+            self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
         self._on_close(self.channel)
         return True
 

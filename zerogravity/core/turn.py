@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Self, cast
@@ -32,6 +32,11 @@ class Target:
     family: str = "gemini-3"
     level: str = ""
     output_limit: int | None = None
+
+    @property
+    def identity(self) -> str:
+        """What is the same for all names of one model."""
+        return self.wire_model or self.ls_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +147,22 @@ def pending(call_id: str) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """A model that may be asked in a turn's place. ``ask`` gives the turn as it is for that model: the same request,
+    read again, since each family has its own rules. It is called only where the turn moves there, and raises FaultError
+    when the request cannot be said to that model."""
+
+    target: Target
+    ask: Callable[[], Turn] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One request, translated once.
+    """One request, translated once, or once more for each model that it moves to.
 
     ``surface``     the name of the API it came by; or ``PASSIVE``.
+    ``model``       as the client named it. ``served_by``: the model that is asked in its place, by the name that the
+                    client or the configuration gives it; empty: none. ``models``: those that the client names besides.
     ``google_request``  in Google's form: contents, systemInstruction, tools, toolConfig, generationConfig,
                     safetySettings.
     ``details``     what only its surface understands; see ``details_as``.
@@ -162,7 +179,7 @@ class Turn:
                     silence, and does not say which.
     ``servers``     MCP servers whose tools the model may call. ``approvals``: what the client says to calls of theirs.
     ``max_calls``   how many of such calls are run at most; None: as many as the configuration allows.
-    ``fallbacks``   models that may be asked in its place, in this order.
+    ``fallbacks``   models that may be asked in its place, in this order; none once the turn is over.
     ``at_once``     nothing is to be generated: the turn ends without a call to Google, as one that has hit its length.
     ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
@@ -192,8 +209,15 @@ class Turn:
     servers: tuple[ToolServer, ...] = ()
     approvals: tuple[Approval, ...] = ()
     max_calls: int | None = None
-    fallbacks: tuple[Target, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    served_by: str = ""
+    models: tuple[str, ...] = ()
     at_once: bool = False
+
+    @property
+    def answering(self) -> str:
+        """The name of who answers, for the client."""
+        return self.served_by or self.model
 
     def client_name(self, upstream_name: str) -> str:
         """The client's name of a function that Google calls ``upstream_name``."""

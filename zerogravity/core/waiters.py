@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Waiters:
@@ -39,6 +42,8 @@ class Waiters:
 
     async def wait(self) -> None:
         """Return when they are woken the next time."""
+        import asyncio  # heavy, and not for who only reads turns
+
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.call(future, lambda: future.done() or future.set_result(None))
         try:

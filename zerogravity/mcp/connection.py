@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolRequest, CallToolRequestParams, CallToolResult, Implementation
+from mcp.types import HEADER_MISMATCH, CallToolRequest, CallToolRequestParams, CallToolResult, Implementation
 
 from zerogravity.config import Limits
 from zerogravity.mcp.failures import ServerError, gone, http, protocol, slow
@@ -30,19 +30,18 @@ from zerogravity.mcp.servers import Endpoint
 INTERNAL_ERROR = -32603
 BARE = frozenset({"Server returned an error response", "Not Found"})  # the SDK's words for a status without a body
 OLD_TRANSPORT = frozenset({400, 404, 405})  # answers to a POST by which a server may mean that it speaks SSE only
-CLOSE_S = 5.0
+CLOSE_S = 8.0  # the SDK gives a command some seconds before it kills it
 US = Implementation(name="zerogravity", version="1")
 for _name in ("mcp", "httpx2", "httpcore2"):  # they log URLs, and what servers send
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 
 
 class Connection:
-    """``make_guard``: only tests change it."""
+    """What is asked is answered in any order."""
 
-    def __init__(self, endpoint: Endpoint, limits: Limits, make_guard: Callable[..., Guard] = Guard) -> None:
+    def __init__(self, endpoint: Endpoint, limits: Limits) -> None:
         self._endpoint = endpoint
         self._limits = limits
-        self._make_guard = make_guard
         self._guard: Guard | None = None
         self._open: asyncio.Future[Client] | None = None
         self._life: asyncio.Task[None] | None = None
@@ -57,8 +56,7 @@ class Connection:
     async def call_tool(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """What the tool has come to: a CallToolResult as JSON. Raises ServerError."""
         request = CallToolRequest(params=CallToolRequestParams(name=name, arguments=arguments))
-        # the SDK's call_tool would hold the result against the server's own schema, whose patterns may take for ever
-        result = await self._ask(lambda client: client.session.send_request(request, CallToolResult))
+        result = await self._ask(lambda client: _called(client, request))
         return result.model_dump(by_alias=True, mode="json", exclude_none=True)
 
     async def close(self) -> None:
@@ -71,10 +69,12 @@ class Connection:
             await asyncio.wait(asking)
         if self._life is None or self._open is None:
             return
-        if self._open.done():
-            await asyncio.wait((self._life,), timeout=CLOSE_S)
-        if self._life.cancel():
-            await asyncio.wait((self._life,))
+        try:
+            if self._open.done():
+                await asyncio.wait((self._life,), timeout=CLOSE_S)
+        finally:
+            if self._life.cancel():
+                await asyncio.wait((self._life,))
         if not self._life.cancelled():
             self._life.exception()  # nobody waits for it any more
 
@@ -179,7 +179,19 @@ class Connection:
 
     def _http_client(self, *_: object, **__: object) -> httpx2.AsyncClient:
         """Whatever the SDK would have it be."""
-        self._guard = self._make_guard(self._endpoint.public, self._limits.mcp_bytes)
+        self._guard = Guard(self._endpoint.public, self._limits.mcp_bytes)
         headers = {**self._endpoint.headers, "Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(self._limits.mcp_seconds, read=None)
         return httpx2.AsyncClient(transport=self._guard, headers=headers, timeout=timeout)
+
+
+async def _called(client: Client, request: CallToolRequest) -> CallToolResult:
+    """As the SDK's ``call_tool``, which would also hold the result against the server's own schema, whose patterns may
+    take for ever."""
+    try:
+        return await client.session.send_request(request, CallToolResult)
+    except MCPError as error:
+        if error.code != HEADER_MISMATCH:
+            raise
+        await client.list_tools(cache_mode="bypass")  # says which arguments are wanted as headers, too
+        return await client.session.send_request(request, CallToolResult)

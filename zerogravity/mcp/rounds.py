@@ -11,35 +11,32 @@ from dataclasses import replace
 from typing import Any, cast
 
 from zerogravity.core.events import CallReturned
-from zerogravity.core.fold import Call, Item
+from zerogravity.core.fold import Item
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common import answer_contents
-from zerogravity.surfaces.common.answer_parts import answer_parts
+from zerogravity.surfaces.common.answer_contents import answer
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.common.declarations import NameMap
 from zerogravity.surfaces.common.functions import calling_mode
-from zerogravity.surfaces.common.history import History
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 
 def answered(turn: Turn, items: Sequence[Item]) -> Turn:
     """The turn behind a round that brought ``items``, all of whose calls have returned."""
-    history = History(lambda _: None, NameMap(), turn.target)
-    contents = turn.google_request.get("contents", ())
-    history.extend(
-        [*cast("Sequence[Json]", contents), {"role": "model", "parts": answer_parts(items, turn.target.family)}]
-    )
-    for call in items:
-        if isinstance(call, Call) and (returned := call.returned) is not None:
-            output = returned.output if not returned.media else [{"text": returned.output}, *returned.media]
-            history.result(call.call_id, output, error=returned.error is not None)
-    request = {**turn.google_request, "contents": history.build()[0]}
+    contents = [*turn.google_request.get("contents", ()), *answer(items, turn.target)]
+    request: Json = {**turn.google_request, "contents": contents}
     if calling_mode(request) == "ANY":
         request = _with_mode(request, "VALIDATED")
     suited, _ = for_model(request, turn.target, lambda _: None)
     return replace(turn, google_request=suited)
+
+
+def filled(turn: Turn, results: Mapping[str, CallReturned]) -> Turn:
+    """The turn whose contents hold what approved calls have come to, by call id."""
+    contents = cast("Sequence[Json]", turn.google_request.get("contents", ()))
+    made = answer_contents.filled(contents, results, turn.target.family)
+    return replace(turn, google_request=as_request({**turn.google_request, "contents": made}))
 
 
 def withdrawn(turn: Turn, names: Collection[str]) -> Turn:
@@ -54,13 +51,6 @@ def withdrawn(turn: Turn, names: Collection[str]) -> Turn:
     left = [name for name in allowed if name not in names]
     mode = "VALIDATED" if left and config.get("mode") != "NONE" else "NONE"
     return replace(turn, google_request=as_request(_with_mode(cast("Json", turn.google_request), mode, left)))
-
-
-def filled(turn: Turn, results: Mapping[str, CallReturned]) -> Turn:
-    """The turn whose contents hold what approved calls have come to, by call id, in the places kept for that."""
-    contents = cast("Sequence[Json]", turn.google_request.get("contents", ()))
-    made = answer_contents.filled(contents, results, turn.target.family)
-    return replace(turn, google_request=as_request({**turn.google_request, "contents": made}))
 
 
 def _with_mode(request: Json, mode: str, names: Sequence[str] | None = None) -> dict[str, Any]:

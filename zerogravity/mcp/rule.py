@@ -20,7 +20,7 @@ from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Approval, ToolServer, Turn
-from zerogravity.errors import Fault, bad_request, upstream
+from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
 from zerogravity.mcp.offer import Listed, offer
@@ -53,11 +53,6 @@ class ServerTools(Rule):
 
     def first(self, turn: Turn) -> Turn:
         self._endpoints(turn)
-        labels = [server.label for server in turn.servers]
-        for server in turn.servers:
-            if labels.count(server.label) > 1:
-                text = f"Invalid '{server.param}': there are several MCP servers of the name {server.label!r}."
-                raise bad_request(text, param=server.param)
         return turn
 
     def _endpoints(self, turn: Turn) -> list[Endpoint]:
@@ -65,6 +60,17 @@ class ServerTools(Rule):
 
     def before(self, turn: Turn) -> Following | None:
         return Following(self._begin) if turn.servers or turn.approvals else None
+
+    async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
+        """The tools that have been listed are offered to the other model, too."""
+        lists = {listing.server: listing.tools for listing in running.channel.state.listings}
+        where = self._endpoints(turn)
+        listed = [
+            Listed(server, endpoint, lists[server.label])
+            for server, endpoint in zip(turn.servers, where, strict=True)
+            if server.label in lists
+        ]
+        return (await asyncio.to_thread(offer, turn, listed)).turn if listed else turn
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
@@ -88,10 +94,11 @@ class ServerTools(Rule):
         ]
         offered = await asyncio.to_thread(offer, turn, listed)
         running.add(*offered.listings, *offered.notices)
-        if not turn.approvals:
-            return offered.turn
-        results = await self._approved(running, turn.approvals)
-        return await asyncio.to_thread(filled, offered.turn, results)
+        made = offered.turn
+        if turn.approvals:
+            results = await self._approved(running, turn.approvals)
+            made = await asyncio.to_thread(filled, made, results)
+        return made if self._left(running) else withdrawn(made, _names(running.channel.state))
 
     async def _list(self, running: RunningTurn, server: ToolServer, endpoint: Endpoint) -> Sequence[Json] | ServerError:
         if server.listed is not None:
@@ -199,4 +206,4 @@ def _arguments(call: Call) -> dict[str, Any]:
 def _unlisted(label: str, error: ServerError) -> Fault:
     """With the status and the beginning that OpenAI's API has for it."""
     text = f"Error retrieving tool list from MCP server: '{label}': {error.message}"
-    return upstream(424, "mcp_server_error", text)
+    return Fault(Origin.CLIENT, 424, "mcp_server_error", text, termination=Termination.REJECTED)

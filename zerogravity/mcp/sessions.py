@@ -15,7 +15,7 @@ from zerogravity.mcp.servers import Endpoint
 if TYPE_CHECKING:
     from zerogravity.mcp.connection import Connection
 
-CLOSE_S = 8.0
+CLOSE_S = 10.0
 
 
 class ServerSessions:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,6 +91,24 @@ async def language_server(config: Config, found: Sequence[Found], proxy_port: in
     else:
         mode = config.mode if config.intercept else None
         yield machine.language_server(found, proxy_port, mode, repoint=config.repoint)
+
+
+# -- MCP servers ---------------------------------------------------------------------------------------------------
+
+
+async def mcp_servers(config: Config) -> AsyncIterator[Check]:
+    """The package that speaks with them, and the commands that start them. None is asked or started."""
+    if not config.mcp and not config.mcp_servers:
+        return
+    if find_spec("mcp") is None:
+        yield Check("mcp", False, "the Python package mcp is not installed", "run: pip install 'zerogravity[mcp]'")
+        return
+    servers = ", ".join(config.mcp_servers) or "none"
+    yield Check("mcp", True, f"servers of requests are {'on' if config.mcp else 'off'}; configured: {servers}")
+    for name, server in config.mcp_servers.items():
+        if server.command is not None and shutil.which(server.command, path=server.env.get("PATH")) is None:
+            text = f"{server.command}, the command of the MCP server {name}, was not found"
+            yield Check(f"mcp.{name}", False, text, "give its full path")
 
 
 def given(config: Config, url: str) -> Endpoint:

@@ -21,7 +21,7 @@ from zerogravity.backends.antigravity.discover import Found, find_all, first_of
 from zerogravity.backends.choice import Ls, choose, google_of, runtime_settings, strange_google
 from zerogravity.backends.runtime.settings import Settings
 from zerogravity.config import ENV, Config, url_of
-from zerogravity.observe import configured, machine, runtime, tls_probe
+from zerogravity.observe import configured, fallbacks, machine, runtime, tls_probe
 from zerogravity.observe.health import Check
 from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.grammar import GrammarError
@@ -91,7 +91,11 @@ async def examine(
         async for check in configured.running(config, url_of(config.host, config.port)):
             served = served and check.ok
             yield check
+    if config.fallbacks:
+        yield await fallbacks.check(config, url_of(config.host, config.port) if served else None)
     async for check in configured.leftovers(config):
+        yield check
+    async for check in configured.mcp_servers(config):
         yield check
     there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
     found = configured.with_repointed(config, there)

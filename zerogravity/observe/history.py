@@ -13,7 +13,7 @@ from zerogravity.errors import FaultError, Termination
 from zerogravity.observe import indexing, query, session_summary, summary, trace_folders, trace_reader
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
+from zerogravity.store.trace_index import FILE, Failures, Found, Part, TraceIndex
 
 AROUND = 60  # characters of a snippet on each side of what was found
 
@@ -24,6 +24,13 @@ class Page(NamedTuple):
 
     rows: Sequence[dict[str, object]]
     more: bool
+
+
+class Listed(NamedTuple):
+    """``row``: as in ``Page``."""
+
+    trace: Trace
+    row: dict[str, object]
 
 
 class Hit(NamedTuple):
@@ -55,13 +62,15 @@ class History:
         wanted = query.parse(text, time.time())
         index = self._synced()
         found = index.turns(wanted, before=before, limit=limit + 1)
-        rows = [row for _, row in found[:limit]]
-        _tell_of_results(index, rows)
-        if wanted.words:
-            with closing(index.texts(folder for folder, _ in found[:limit])) as texts:
-                for row, parts in zip(rows, texts, strict=True):
-                    row["snippet"] = _snippet(parts, wanted.words)
-        return Page(rows, len(found) > limit)
+        return Page(_rows(index, found[:limit], wanted), len(found) > limit)
+
+    def listed(self, text: str = "", *, limit: int = 0) -> list[Listed]:
+        """The same turns with their rows, newest first. ``limit`` 0: all."""
+        wanted = query.parse(text, time.time())
+        index = self._synced()
+        found = index.turns(wanted, limit=limit or -1)
+        rows = zip(found, _rows(index, found, wanted), strict=True)
+        return [Listed(trace, row) for (folder, _), row in rows if (trace := trace_reader.load(self.root / folder))]
 
     def traces(self, text: str = "", *, limit: int = 0) -> Iterator[Trace]:
         """The turns that the query finds, newest first. ``limit`` 0: all."""
@@ -133,6 +142,17 @@ class History:
         self._memory = self._memory or TraceIndex(None)
         indexing.sync(self.root, self._memory)
         return self._memory
+
+
+def _rows(index: TraceIndex, found: Sequence[Found], wanted: query.Query) -> list[dict[str, object]]:
+    """As ``Page`` has them."""
+    rows = [row for _, row in found]
+    _tell_of_results(index, rows)
+    if wanted.words:
+        with closing(index.texts(folder for folder, _ in found)) as texts:
+            for row, parts in zip(rows, texts, strict=True):
+                row["snippet"] = _snippet(parts, wanted.words)
+    return rows
 
 
 def _tell_of_results(index: TraceIndex, rows: Iterable[dict[str, object]]) -> None:

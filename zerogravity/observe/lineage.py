@@ -81,7 +81,7 @@ def answered(mark: bytes, state: TurnState) -> bytes:
         match item:
             case Message():
                 said.texts.append(item.text)
-            case Call():
+            case Call(server=""):
                 from zerogravity.surfaces.common.history import arguments  # heavy, and not for who only reads
 
                 said.others.append(_call(item.name, arguments(item.args_json)))

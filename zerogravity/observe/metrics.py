@@ -20,6 +20,7 @@ from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import Termination
+from zerogravity.wire.reasons import Reason
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NS = 1_000_000_000
@@ -30,6 +31,7 @@ PARSE_FAILURES = frozenset({
     "not_json", "json_repaired", "not_an_object", "unknown_part", "broken_call", "call_mended", "thought_part",
 })  # fmt: skip
 KINDS = frozenset({"agent", PASSIVE})
+MOVED = frozenset({*Reason, "lost", "cooldown"})
 PLACES = frozenset({"request", "relay", "response", "tap", "rewrite", "match"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
@@ -69,6 +71,13 @@ class Metrics:
         self._unmatched = Counter("zg_unmatched", "Calls to Google left alone", ["reason"], registry=made)
         self._tokens = Counter("zg_tokens", "Tokens of ended turns", ["kind"], registry=made)
         self._tap_errors = Counter("zg_tap_errors", "Answers that could not be read", registry=made)
+        self._failed_over = {
+            "retry": Counter("zg_retries", "Models that were asked once more", ["reason"], registry=made),
+            "fallback": Counter("zg_fallbacks", "Turns that moved to another model", ["reason"], registry=made),
+            "refusal": Counter(
+                "zg_cooldown_refusals", "Turns that Google was not asked for", ["reason"], registry=made
+            ),
+        }
         self._fail_open = Counter("zg_fail_open", "Calls left unchanged by our own fault", ["place"], registry=made)
         self._parse_failures = Counter(
             "zg_parse_failures", "Odd upstream data that was read as well as possible", ["code"], registry=made
@@ -170,6 +179,10 @@ class Metrics:
     def unmatched(self, reason: str) -> None:
         """A call to Google was left alone."""
         self._unmatched.labels(label(reason, REASONS)).inc()
+
+    def failed_over(self, event: str, reason: str) -> None:
+        """A model was asked once more, or another one, or none: ``event`` is a key of the counters."""
+        self._failed_over[event].labels(label(reason, MOVED)).inc()
 
     def failed_open(self, place: str) -> None:
         """A fault of our own in the interceptor; the bytes passed unchanged."""

@@ -188,8 +188,12 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        placed = partial(self._sessions.of, channel)
-        writer = self._open[channel.id] = TurnWriter(folder, channel, records, placed)
+        try:
+            writer = TurnWriter(folder, channel, records, partial(self._sessions.of, channel))
+        except BaseException:
+            trace_folders.remove(folder)
+            raise
+        self._open[channel.id] = writer
         for sent in self._early.pop(channel.id, []):
             self._write(writer, sent)
         self._recover()
@@ -256,7 +260,9 @@ class Recorder(RequestSink):
 
     def _degrade(self, text: str, about: _Job | TurnWriter) -> None:
         self._lost += 1
-        self._open.pop(about.turn_id if isinstance(about, _Requests) else about.channel.id, None)
+        writer = self._open.pop(about.turn_id if isinstance(about, _Requests) else about.channel.id, None)
+        if writer is not None and not (writer.folder / trace_folders.SUMMARY).exists():
+            trace_folders.remove(writer.folder)
         if self._trouble != text:
             self._trouble = text
             logger.warning("%s", text)

@@ -114,6 +114,9 @@ def redacted_turn(turn: Turn) -> Turn:
     return replace(
         turn,
         model=redact.text(turn.model),
+        models=tuple(map(redact.text, turn.models)),
+        served_by=redact.text(turn.served_by),
+        fallbacks=(),
         target=replace(turn.target, name=redact.text(turn.target.name)),
         google_request=redact.json_value(turn.google_request),
         details=RecordedDetails(redact.json_value(turn.details.as_json())),

@@ -56,6 +56,7 @@ class Replica:
         self._request = request
         self._placed = placed
         self._masked = False
+        self._target = original.turn.target
         self._begin(redacted_turn(original.turn))
 
     def _begin(self, turn: Turn) -> None:
@@ -70,6 +71,10 @@ class Replica:
 
     def grow(self) -> Iterator[Record]:
         """Catch up with the turn, record by record."""
+        if (turn := self._original.turn).target is not self._target:  # another model is asked
+            self._target, known = turn.target, self.channel.count
+            self._begin(redacted_turn(turn))
+            deque(self._add(self._given[:known]), 0)
         yield from self._add(self._given[self.channel.count :])
         self.refresh()
 

@@ -80,7 +80,8 @@ class TurnSource(Protocol):
 
 class ShownItem(NamedTuple):
     """An item of an answer, for people. ``text``: the words; a call's arguments, indented; a blob's type and size.
-    ``name``: of a call, as the client knows it. ``size``: bytes of a blob."""
+    ``name``: of a call, as the client knows it. ``size``: bytes of a blob. ``server``: the label of the MCP server
+    whose tool the gateway calls; ``result``: what that has come to, once it has; ``failed``: not well."""
 
     kind: Literal["thinking", "text", "call", "media"]
     text: str
@@ -89,6 +90,9 @@ class ShownItem(NamedTuple):
     call_id: str = ""
     mime: str = ""
     size: int = 0
+    server: str = ""
+    result: str | None = None
+    failed: bool = False
 
 
 def shown_items(items: Iterable[Item], tool_names: Mapping[str, str]) -> list[ShownItem]:
@@ -101,7 +105,10 @@ def _shown(item: Item, tool_names: Mapping[str, str]) -> ShownItem:
     match item:
         case Call():
             name = tool_names.get(item.name, item.name)
-            return ShownItem("call", indented(item.args_json), signed, name, item.call_id)
+            shown = ShownItem("call", indented(item.args_json), signed, name, item.call_id, server=item.server)
+            if (returned := item.returned) is None:
+                return shown
+            return shown._replace(result=returned.output, failed=returned.error is not None)
         case Media():
             size = len(item.data) * 3 // 4
             return ShownItem("media", f"{item.mime}, {size} bytes", signed, mime=item.mime, size=size)

@@ -1,6 +1,6 @@
-"""A turn → OpenTelemetry spans with GenAI names: one for the turn, one per call to Google. ``otel`` sends them,
-``exports.otel`` prints them. Pure; needs no OpenTelemetry package. Contents are off by default (threat T10), and
-everything goes through the redactor.
+"""A turn → OpenTelemetry spans with GenAI names: one for the turn, one per call to Google, one per tool that the
+gateway has run. ``otel`` sends them, ``exports.otel`` prints them. Pure; needs no OpenTelemetry package. Contents are
+off by default (threat T10), and everything goes through the redactor.
 
 The names change between versions of the conventions: they are here, once, with the version they follow.
 """
@@ -14,7 +14,15 @@ from urllib.parse import urlsplit
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Record, RequestLine
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    CallReturned,
+    Failed,
+    FunctionCall,
+    Record,
+    RequestLine,
+)
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.errors import Fault
 from zerogravity.observe.prices import FREE, Price
@@ -51,6 +59,9 @@ NAMES = {
     "code": "zerogravity.termination",
     "surface": "zerogravity.surface",
     "call": "zerogravity.call",
+    "tool": "gen_ai.tool.name",
+    "tool_call": "gen_ai.tool.call.id",
+    "tool_server": "zerogravity.tool.server",
     "status": "http.response.status_code",
     "method": "http.request.method",
     "url": "url.full",
@@ -89,9 +100,11 @@ def spans(
     session: str = "",
     price: Price = FREE,
 ) -> list[Span]:
-    """The turn's own, then a child per call to Google. ``records``: an evicted channel has none of its own any more.
+    """The turn's own, then a child per call to Google, and per tool that was run here. ``records``: an evicted channel
+    has none of its own any more.
     ``session``: stands for the conversation of a turn that names none."""
-    return [_turn(channel, surfaces, session, price, content=content), *_calls(channel, records)]
+    turn = _turn(channel, surfaces, session, price, content=content)
+    return [turn, *_calls(channel, records), *_tools(channel, records)]
 
 
 def _turn(channel: CascadeChannel, surfaces: Surfaces, session: str, price: Price, *, content: bool) -> Span:
@@ -122,6 +135,26 @@ def _calls(channel: CascadeChannel, records: Iterable[Record]) -> Iterator[Span]
             *_ids(channel.id, f"call{call}"), _call_name(line), own[0].t_ns - origin, own[-1].t_ns - origin,
             attributes, failed=opened is not None and opened.status >= 400,
         )  # fmt: skip
+
+
+def _tools(channel: CascadeChannel, records: Iterable[Record]) -> Iterator[Span]:
+    """Calls of MCP servers' tools: from the model's words to the result."""
+    origin, began = channel.marks["received"], dict[str, int]()
+    for record in records:
+        for event in record.events:
+            if isinstance(event, FunctionCall):
+                began[event.call_id] = record.t_ns - origin
+            elif isinstance(event, CallReturned) and (call := channel.state.call(event.call_id)) is not None:
+                error = None if event.error is None else event.error.get("type")
+                attributes: dict[str, object] = redact.json_value(_named({
+                    "operation": "execute_tool", "tool": call.tool, "tool_call": call.call_id,
+                    "tool_server": call.server, "error": error,
+                }))  # fmt: skip
+                end = record.t_ns - origin
+                yield Span(
+                    *_ids(channel.id, f"tool {call.call_id}"), redact.text(f"execute_tool {call.tool}"),
+                    began.get(call.call_id, end), end, attributes, failed=error is not None,
+                )  # fmt: skip
 
 
 def _operation(surface: str, surfaces: Surfaces) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import aiohttp
@@ -12,8 +13,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zerogravity.observe.cooling import left_alone
 from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
+from zerogravity.wire.narrow import Json, objects
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
@@ -25,7 +28,9 @@ NOW = {
     "zg_store_channels": "in memory", "zg_store_bytes": "bytes held", "zg_loop_lag_seconds": "loop lag",
 }  # fmt: skip
 TROUBLE = {
-    "zg_fail_open_total": "failed open", "zg_tap_errors_total": "unreadable answers",
+    "zg_retries_total": "asked once more", "zg_fallbacks_total": "moved to another model",
+    "zg_cooldown_refusals_total": "refused in a cooldown", "zg_fail_open_total": "failed open",
+    "zg_tap_errors_total": "unreadable answers",
     "zg_parse_failures_total": "parse failures", "zg_trace_dropped_total": "not traced",
 }  # fmt: skip
 
@@ -44,17 +49,19 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``: as ``GET /ready`` reports them. ``figures``: None if metrics are off."""
+    """``checks``, ``cooldowns``: as ``GET /ready`` reports them. ``figures``: None if metrics are off."""
 
     url: str
     ready: bool
     checks: list[Check]
     figures: Figures | None
+    cooldowns: Sequence[Json] = ()
 
     def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
         checks = [check.as_json() for check in self.checks]
-        return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures}
+        cooldowns = [dict(one) for one in self.cooldowns]
+        return {"url": self.url, "ready": self.ready, "checks": checks, "cooldowns": cooldowns, "figures": figures}
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
@@ -65,13 +72,14 @@ async def fetch(url: str, key: str | None = None) -> Status:
             async with session.get(f"{url}/ready") as response:
                 body = await response.json()
                 ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
+                cooldowns = objects(body.get("cooldowns"))
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
             raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise nobody(url) from error
-    return Status(url, ready, checks, None if text is None else figures(text))
+    return Status(url, ready, checks, None if text is None else figures(text), cooldowns)
 
 
 def figures(text: str) -> Figures:
@@ -123,6 +131,7 @@ def render(status: Status) -> RenderableType:
         if check.fix or not check.ok:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
+    parts += [Text(f"  {words}", style="yellow") for words in left_alone(status.cooldowns, time.time())]
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)

@@ -34,6 +34,7 @@ LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
 TOOL_WAIT = "tool wait"
+RUNS_TOOL = "running tool"
 NO_RESULT = "no result came"  # not final: it may still come
 FINAL = frozenset({"done", "failed"})
 
@@ -279,6 +280,8 @@ def activity(
             return (NO_RESULT if given_up else TOOL_WAIT), done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
+    if newest is not None and _runs_calls(channel):
+        return RUNS_TOOL, newest
     if newest is not None and now - newest > STALL_NS:
         return "stalled", newest
     if newest is not None and _between_attempts(channel):
@@ -288,10 +291,19 @@ def activity(
             return "thinking", marks.get("first_thinking", marks["received"])
         case Message() | Media():
             return "text", marks.get("first_text", marks["received"])
+        case Call(server=server, returned=returned) if server:
+            return (RUNS_TOOL if returned is None else "waiting for LS"), newest or marks["received"]
         case Call():
             return TOOL_WAIT, marks.get("first_call", marks["received"])
         case None:
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
+
+
+def _runs_calls(channel: CascadeChannel) -> bool:
+    """Whether the round is over and the gateway runs calls of it."""
+    state = channel.state
+    calls = (item for item in state.items[state.round.begins_at :] if isinstance(item, Call))
+    return state.finish is not None and any(call.server and not call.asks and call.returned is None for call in calls)
 
 
 def _between_attempts(channel: CascadeChannel) -> bool:
@@ -304,7 +316,7 @@ def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfa
     """Whether results of calls are still missing."""
     if answered is None:
         return False
-    awaited = awaited_calls(channel.turn, channel.state.function_calls, surfaces)
+    awaited = awaited_calls(channel.turn, channel.state.client_calls, surfaces)
     return any(own not in answered and upstream not in answered for own, upstream in awaited)
 
 

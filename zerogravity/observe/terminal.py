@@ -5,11 +5,12 @@ control characters never reach the terminal.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from itertools import groupby, zip_longest
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +20,7 @@ from zerogravity.observe.printable import printable
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import an_object, count, lookup, members, number, text, texts
+from zerogravity.wire.narrow import Json, an_object, count, lookup, members, number, text, texts
 
 PHASES = (
     ("queued", "received", "admitted"),
@@ -36,6 +37,7 @@ NUMBERS = ("first", "total", "in", "out")
 NARROW = 96  # a terminal of fewer columns gets a shorter list of turns
 BEGINNING = 12  # characters of a conversation's name in a list: enough to find its turns by
 BAR = 40
+BEFORE = 24  # characters of a snippet before what was found
 RUN = 12  # removed or added lines of a diff that are shown in a row; the rest is folded
 COUNTS = (
     ("records", "record", "records"), ("upstream_calls", "call to Google", "calls to Google"),
@@ -60,9 +62,36 @@ def one_line(value: object) -> Text:
     return line
 
 
-def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
-    """One line per turn; a narrow terminal gets fewer columns, and so do turns of which none names a conversation."""
-    traces = list(traces)
+class Turns:
+    """One line per turn, and one below it with the words that were found in it. A narrow terminal gets fewer columns,
+    and so do turns of which none names a conversation. ``snippets``: as the rows of ``History.search`` have them, or
+    None."""
+
+    def __init__(
+        self, traces: Sequence[Trace], snippets: Sequence[Json | None] = (), words: Sequence[str] = ()
+    ) -> None:
+        self._traces = traces
+        self._snippets = snippets
+        self._words = words
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(_turns(self._traces, options.max_width), options, pad=False)
+        for line, snippet in zip_longest(lines, (None, *self._snippets)):
+            yield from line
+            yield Segment.line()
+            if snippet is not None:
+                yield self._found(snippet)
+
+    def _found(self, snippet: Json) -> Text:
+        words = text(snippet.get("text"))
+        at = min((at for word in self._words if (at := words.lower().find(word)) >= 0), default=0)
+        begin = words.rfind(" ", 0, at - BEFORE) + 1 if at > BEFORE else 0
+        line = one_line(f"{'…' if begin else ''}{words[begin:]}")
+        line.highlight_words(self._words, "bold yellow", case_sensitive=False)
+        return one_line(f"    {snippet.get('part')}: ").append_text(line)
+
+
+def _turns(traces: Sequence[Trace], width: int) -> Table:
     left_out = {"surface", "conversation", "first", "in"} if width < NARROW else set[str]()
     if not any(trace.conversation for trace in traces):
         left_out.add("conversation")
@@ -190,7 +219,13 @@ def _panel(item: ShownItem) -> Panel:
         f"call {item.name} · {item.call_id}{' · signed' if item.signed else ''}" if item.kind == "call" else item.kind
     )
     style = "italic dim" if item.kind == "thinking" else ""
-    return Panel(plain(item.text, style), title=plain(title), title_align="left")
+    shown = plain(item.text, style)
+    if item.server:
+        title += " · run by the gateway"
+        shown.append_text(
+            plain("\n→ no result" if item.result is None else f"\n→ {item.result}", "red" if item.failed else "")
+        )
+    return Panel(shown, title=plain(title), title_align="left")
 
 
 def _numbers(info: Mapping[str, object]) -> Text:
@@ -226,7 +261,11 @@ def _answer(trace: Trace) -> list[str]:
     return [
         line
         for item in shown_items(trace.state.items, {})
-        for line in (f"[{item.kind} {item.name}".rstrip() + "]", *item.text.splitlines())
+        for line in (
+            f"[{item.kind} {item.name}".rstrip() + "]",
+            *item.text.splitlines(),
+            *(item.result or "").splitlines(),
+        )
     ]
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity.observe import figures, moments
+from zerogravity.observe.cooling import left_alone
 from zerogravity.observe.figures import duration, short
 from zerogravity.observe.gateway import nobody
 from zerogravity.observe.prices import Price
@@ -77,7 +78,8 @@ class Board:
     def as_json(self, now: float) -> dict[str, object]:
         return {
             "url": self.url, "active": self.health.get("active"), "waiting": self.health.get("waiting"),
-            "tokens_per_minute": self.tokens_per_minute(now), "broken": self.broken(), "running": self.running,
+            "tokens_per_minute": self.tokens_per_minute(now), "broken": self.broken(),
+            "cooldowns": objects(self.health.get("cooldowns")), "running": self.running,
             "last": self.last,
         }  # fmt: skip
 
@@ -120,6 +122,7 @@ def render(board: Board, now: float, *, width: int = 160) -> RenderableType:
     for check in board.broken():
         fix = f" → {text(check.get('fix'))}" if check.get("fix") else ""
         parts.append(_plain(f"{text(check.get('name'))}: {text(check.get('text'))}{fix}", "red"))
+    parts += [_plain(words, "yellow") for words in left_alone(objects(health.get("cooldowns")), now)]
     rows = [*board.running, *board.last]
     if not rows:
         parts.append(Text("no turns yet; start an agent with: zerogravity run -- codex", style="dim"))

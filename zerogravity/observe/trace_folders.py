@@ -19,6 +19,8 @@ from zerogravity.wire.narrow import Json, members
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
 SHORT = 8
+SUMMARY = "turn.json"  # without it a folder holds no trace, or not yet
+NEW_S = 60.0  # so long a folder may wait for its summary
 NOTE = "note.json"  # the owner's note and star
 
 
@@ -79,9 +81,13 @@ def append(path: Path, data: bytes) -> None:
 def write(path: Path, data: bytes) -> None:
     """The whole file at once: a reader sees the old one or the new one."""
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb", buffering=0, opener=private_opener) as file:
-        file.write(data)
-    temporary.replace(path)
+    try:
+        with open(temporary, "wb", buffering=0, opener=private_opener) as file:
+            file.write(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def body_name(name: str, attempt_no: int) -> str:
@@ -133,14 +139,15 @@ def _entries(parent: str, pattern: re.Pattern[str]) -> list[os.DirEntry[str]]:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the files in a trace folder."""
+    """Bytes of the files in a folder, without those in folders of its own."""
     return sum(_sizes(folder).values())
 
 
 def _sizes(folder: Path) -> dict[str, int]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in entries}
+            files = [entry for entry in entries if entry.is_file(follow_symlinks=False)]
+            return {entry.name: entry.stat(follow_symlinks=False).st_size for entry in files}
     except OSError:
         return {}
 
@@ -154,22 +161,25 @@ def sweep(
     keep: Collection[Path] = (),
     on_removed: Callable[[Path], None] = lambda _: None,
 ) -> int:
-    """Remove old traces until age and size are within bounds. A starred one is kept whatever its age, and goes only
-    when the starred ones alone are too large. Returns the bytes that remain."""
-    held = 0
+    """Remove old traces until age and size are within bounds, and folders that never became one, as on a full disk. A
+    starred one is kept whatever its age, and goes only when the starred ones alone are too large. Files beside the
+    traces, as their index, take their part of the bytes, but never more than half: what is removed shrinks the index
+    only later. Returns the bytes that remain."""
+    held = beside = min(size(root), max_bytes // 2)
     full = False
     sizes = {folder: _sizes(folder) for folder in newest_first(root)}
     starred = {folder for folder, files in sizes.items() if NOTE in files and note(folder).get("star") is True}
     for folder in sorted(sizes, key=lambda folder: folder not in starred):  # which leaves each kind newest first
         taken = sum(sizes[folder].values())
         full = full or held + taken > max_bytes
-        old = now_s - started(folder) > max_age_s and folder not in starred
+        age = now_s - started(folder)
+        old = (age > max_age_s and folder not in starred) or (age > NEW_S and SUMMARY not in sizes[folder])
         if folder in keep or not (full or old):
             held += taken
             continue
         remove(folder)
         on_removed(folder)
-    return held
+    return held - beside + size(root)
 
 
 def remove(folder: Path) -> None:

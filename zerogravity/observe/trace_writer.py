@@ -22,6 +22,7 @@ from pathlib import Path
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
+from zerogravity.core.turn import Turn
 from zerogravity.observe import redaction, trace_folders
 from zerogravity.observe.replica import paced
 from zerogravity.observe.requests import CLIENT, Request
@@ -51,10 +52,14 @@ class TurnWriter:
         self.size = 0  # bytes written, at least as many as the folder holds
         self._given = records
         self._placed = placed
-        self._turn = redaction.redacted_turn(channel.turn)
         self._origin = channel.marks["received"]
         self._begin()
+        self._take(channel.turn)
         self._summarised = False
+
+    def _take(self, turn: Turn) -> None:
+        """The request, as it is for the model that is asked now."""
+        self._target, self._turn = turn.target, redaction.redacted_turn(turn)
         self._file("generate.json", self._turn.google_request)
 
     def _begin(self) -> None:
@@ -86,7 +91,9 @@ class TurnWriter:
         self._summarise()
 
     def _summarise(self) -> None:
-        self._file("turn.json", summary(self.channel, self._placed(), self._turn))
+        if (turn := self.channel.turn).target is not self._target:
+            self._take(turn)
+        self._file(trace_folders.SUMMARY, summary(self.channel, self._placed(), self._turn))
         self._summarised = True
 
     def _write(self, records: Sequence[Record]) -> None:

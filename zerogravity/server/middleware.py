@@ -34,7 +34,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEADER_BYTES = 64 << 10  # all header lines of a request
 OPEN_PATHS = frozenset({"/", "/health", "/ready"})  # need no key: they say only whether we work
-EXPOSED = "request-id, x-request-id, server-timing, x-zerogravity-notes"  # to pages of a configured origin
+# to pages of a configured origin
+EXPOSED = "request-id, x-request-id, server-timing, x-zerogravity-model, x-zerogravity-notes"
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")

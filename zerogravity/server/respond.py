@@ -23,7 +23,8 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
-from zerogravity.errors import FaultError, Termination
+from zerogravity.errors import Fault, FaultError, Termination
+from zerogravity.server.following import following
 from zerogravity.server.middleware import rendered
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
@@ -62,9 +63,15 @@ async def json_answer(
         await channel.wait_closed()
     await request.app[RESPONSE_WRITER].end_saved(channel)
     made = answer(channel, services.secret)
-    if made.status >= 400 and isinstance(channel.terminal, Failed):  # said again, with the request's id
-        made = exchange.surface.error(channel.terminal.fault, exchange.id)
-    return rendered(made, {**timing_headers(channel), **notes_header(channel.turn)})
+    if made.status >= 400 and isinstance(channel.terminal, Failed):
+        return _refusal(request, channel, channel.terminal.fault)
+    return rendered(made, turn_headers(exchange.surface, channel))
+
+
+def _refusal(request: web.Request, channel: CascadeChannel, fault: Fault) -> web.Response:
+    """A fault as the client's own API says it, with the request's id."""
+    exchange = request[EXCHANGE]
+    return rendered(exchange.surface.error(fault, exchange.id), turn_headers(exchange.surface, channel))
 
 
 async def stream(
@@ -75,10 +82,12 @@ async def stream(
     request[EXCHANGE].channel = channel
     with channel.cursor() as cursor:
         if resume_from is None:
-            await wait_for_content(surface, channel, services.config.limits.grace_seconds)
-        emitter = surface.emitter(channel, services.secret)
-        headers = {**timing_headers(channel), **notes_header(channel.turn)}
-        async with StreamedAnswer(request, emitter.content_type, headers) as wire:
+            try:
+                await wait_for_content(surface, channel, services.config.limits.grace_seconds)
+            except FaultError as error:
+                return _refusal(request, channel, error.fault)
+        emitter = following(surface, channel, services.secret)
+        async with StreamedAnswer(request, emitter.content_type, turn_headers(surface, channel)) as wire:
             await write_frames(request, cursor, emitter, wire.send, skip=resume_from or 0)
         return wire.response
 
@@ -318,6 +327,14 @@ class Pump:
         if (room := self._send(frames)) is None:
             self._watchdog.written()
         return room
+
+
+def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
+    """What the headers of an answer say of its turn, as far as is known."""
+    headers = {**timing_headers(channel), **notes_header(channel.turn)}
+    if channel.turn.fallbacks and not surface.has_output(channel):
+        return headers  # another model may still be the one that answers
+    return {**headers, "x-zerogravity-model": ascii(redact.text(channel.turn.target.name))[1:-1]}
 
 
 def timing_headers(channel: CascadeChannel) -> dict[str, str]:

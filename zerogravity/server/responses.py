@@ -12,7 +12,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.middleware import json_response
-from zerogravity.server.respond import json_answer, notes_header, replay, stream
+from zerogravity.server.respond import json_answer, replay, stream, turn_headers
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import read_turn, start
@@ -36,7 +36,7 @@ async def in_background(request: web.Request, surface: Surface, channel: Cascade
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(current_response(request.app[SERVICES], channel), notes_header(channel.turn))
+    return json_response(current_response(request.app[SERVICES], channel), turn_headers(surface, channel))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -121,7 +121,7 @@ async def compact(request: web.Request) -> web.Response:
     incoming = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
     channel = await start(request.app, incoming)
     return await json_answer(
-        request, channel, lambda channel, secret: summary.answer(incoming.turn, channel.state, secret)
+        request, channel, lambda channel, secret: summary.answer(channel.turn, channel.state, secret)
     )
 
 

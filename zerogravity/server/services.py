@@ -15,6 +15,7 @@ from typing import Protocol
 from aiohttp import web
 
 from zerogravity.config import Config
+from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
@@ -71,6 +72,7 @@ class Services:
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
     ``budget``  how much memory may be used.
+    ``cooldowns``  which models Google has asked to leave alone.
     ``runs``  what each ``zerogravity run`` has caused.
     ``wall``  wall-clock seconds, for display only. ``parses``  bounds how many large bodies are parsed at a time.
     """
@@ -92,6 +94,7 @@ class Services:
     wall: Callable[[], float] = time.time
     budget: Budget = field(default_factory=Budget)
     runs: Runs = field(default_factory=Runs)
+    cooldowns: Cooldowns = field(default_factory=lambda: Cooldowns(0))
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 

@@ -44,13 +44,17 @@ async def health(request: web.Request) -> web.Response:
         body["broken"] = broken
     if health.degraded:
         body["degraded"] = health.degraded
+    if cooldowns := request.app[SERVICES].cooldowns.as_json():
+        body["cooldowns"] = cooldowns
     return json_response(body, NO_STORE)
 
 
 async def ready(request: web.Request) -> web.Response:
     """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do."""
     is_ready, checks = request.app[SERVICES].health.ready()
-    body = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
+    body: dict[str, object] = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
+    if cooldowns := request.app[SERVICES].cooldowns.as_json():
+        body["cooldowns"] = cooldowns
     if is_ready:
         return json_response(body, NO_STORE)
     return json_response(body, {**NO_STORE, "Retry-After": "1"}, status=503)

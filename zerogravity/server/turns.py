@@ -14,6 +14,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import Body, read_json
 from zerogravity.server.conversation_writer import CONVERSATIONS
+from zerogravity.server.fallbacks import with_fallbacks
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -71,14 +72,27 @@ async def turn_of(
         budget.replace(members)
     wanted = surface.lookups(members)
     conversation = await conversation_of(request, wanted, budget)
-    context = await context_of(request, surface, wanted, local or {}, budget, conversation)
-    turn = (parse or surface.parse)(members, context)
+    read, context = (
+        parse or surface.parse,
+        await context_of(request, surface, wanted, local or {}, budget, conversation),
+    )
+    turn = read(members, context)
     caller = recognise(request.headers, members)
-    turn = replace(
-        turn, size=budget.memory, notes=(*turn.notes, *body.notes),
-        client=caller.client, conversation=turn.conversation or caller.conversation, agent=caller.agent,
-        run=request.get(RUN, ""),
-    )  # fmt: skip
+    size, notes, run = budget.memory, body.notes, request.get(RUN, "")
+
+    def whole(turn: Turn) -> Turn:
+        return replace(
+            turn, size=size, notes=(*turn.notes, *notes), client=caller.client,
+            conversation=turn.conversation or caller.conversation, agent=caller.agent, run=run,
+        )  # fmt: skip
+
+    def ask(name: str) -> Turn:
+        other = read({**members, "model": name}, again)
+        return replace(whole(other), model=turn.model, served_by=name)
+
+    again = replace(context, recall=services.store.calls.get)  # what it brings has been counted
+    skipped = int(members.get("model") is None)
+    turn = with_fallbacks(whole(turn), services.config.fallbacks, context.target, ask, skipped=skipped)
     return Incoming(turn, body.raw, request.headers, conversation)
 
 

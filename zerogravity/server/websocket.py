@@ -32,6 +32,7 @@ from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_reques
 from zerogravity.server.body import Body, overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
 from zerogravity.server.conversation_writer import CONVERSATIONS
+from zerogravity.server.following import following
 from zerogravity.server.middleware import fault_of, rendered
 from zerogravity.server.respond import abort, drop_stalled_reader, wait_for_content, write_frames
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -170,7 +171,7 @@ class ResponsesSocket:
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
             await wait_for_content(self._surface, channel, self._limits.grace_seconds)
-            emitter = self._surface.emitter(channel, self._services.secret)
+            emitter = following(self._surface, channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
             try:
                 await write_frames(

@@ -35,6 +35,7 @@ from zerogravity.wire.narrow import members
 FILE, ASIDE = "index.sqlite", "index.sqlite.broken"
 APPLICATION = 0x7A67_6978  # "zgix": no other program's file is taken for an index
 BUSY_S = 5.0
+SPARE = 256  # pages of 4 KiB that may be free
 VALUES = 500  # of one statement
 _BROKEN = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 COLUMNS = (
@@ -164,11 +165,18 @@ class TraceIndex:
                     database.executemany(_PUT_INTO[table], [(number, *row) for row in rows])
 
     def remove(self, folders: Collection[str]) -> None:
-        """Forget the turns of these folders."""
-        if folders:
-            with self._opened() as database:
-                database.execute("BEGIN IMMEDIATE")
-                _remove(database, folders)
+        """Forget the turns of these folders. The space is given back when much of it is free."""
+        if not folders:
+            return
+        with self._opened() as database:
+            database.execute("BEGIN IMMEDIATE")
+            _remove(database, folders)
+        with self._opened() as database:
+            free, pages = (
+                database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count")
+            )
+            if free > max(SPARE, pages // 3):
+                database.execute("VACUUM")
 
     def clear(self) -> None:
         """Forget everything, and give the space back."""

@@ -8,6 +8,7 @@ licence. Pure; knows nothing of faults. Facts: language-server-and-google C.5, E
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -374,13 +375,16 @@ def _when(error: Json, delay: float | None) -> str:
         moment = _MOMENT.fullmatch(str(metadata(detail).get("quotaResetTimeStamp")))
         if moment is not None:
             return f" at {moment.group(1)} {moment.group(2)} UTC"
-    return "" if delay is None else f" in {_span(delay)}"
+    return "" if delay is None else f" in {span(delay)}"
 
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d{1,12})?Z")
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """``42 s``, ``3 min``, ``2 h 5 min``, ``5 d 23 h``"""
+    if seconds < 100:
+        return f"{max(1, math.ceil(seconds))} s"
     minutes = round(seconds / 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
     parts = [
@@ -388,7 +392,7 @@ def _span(seconds: float) -> str:
         f"{hours} h" if hours else "",
         f"{minutes} min" if minutes and not days else "",
     ]
-    return " ".join(filter(None, parts)) or f"{max(1, round(seconds))} s"
+    return " ".join(filter(None, parts))
 
 
 def _url(error: Json) -> str | None:

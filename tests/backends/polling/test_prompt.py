@@ -10,7 +10,7 @@ import pytest
 from zerogravity.backends.polling import polling
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.polling.prompt import Message, as_message, refuse, unapplied
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import ToolServer, Turn
 from zerogravity.errors import FaultError
 
 Make = Callable[..., Turn]
@@ -130,3 +130,10 @@ def test_settings_without_effect_are_named(make_turn: Make) -> None:
         "safetySettings",
     ]
     assert unapplied(make_turn(google_request={"contents": []})) == []
+
+
+def test_mcp_servers_are_refused(make_turn: Make) -> None:
+    turn = make_turn(google_request={"contents": [user("Hello")]}, servers=(ToolServer("files"),))
+    with pytest.raises(FaultError, match="MCP server files") as caught:
+        refuse(turn)
+    assert caught.value.fault.param == "tools"

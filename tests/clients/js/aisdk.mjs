@@ -82,8 +82,13 @@ const cases = {
     const errors = []
     const result = streamText({ ...base(), prompt: 'sim:503-mid', onError: ({ error }) => errors.push(String(error)) })
     let text = ''
-    for await (const part of result.fullStream) if (part.type === 'text-delta') text += part.text
-    return { text, errors, finish: await result.finishReason.catch((error) => String(error)) }
+    let ended = ''  // how the stream ends, where that is no part of it
+    try {
+      for await (const part of result.fullStream) if (part.type === 'text-delta') text += part.text
+    } catch (error) {
+      ended = String(error.cause ?? error)
+    }
+    return { text, errors, ended, finish: await result.finishReason.catch((error) => String(error)) }
   },
   async unicode() {
     const result = streamText({ ...base(), prompt: 'sim:unicode' })

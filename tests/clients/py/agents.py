@@ -10,6 +10,7 @@ from typing import Any
 from agents import (
     Agent,
     ApplyPatchTool,
+    HostedMCPTool,
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIConversationsSession,
@@ -181,6 +182,30 @@ async def patch() -> Any:
         pass
     again = [*result.to_input_list(), {"role": "user", "content": "sim:echo"}]
     return {"first": told(result), "second": told(await Runner.run(one, again))}
+
+
+def hosted(approval: Any, **more: Any) -> HostedMCPTool:
+    """The server that the gateway's configuration calls ``real``."""
+    config: Any = {"type": "mcp", "server_label": "real", "allowed_tools": ["add"], "require_approval": approval}
+    return HostedMCPTool(tool_config=config, **more)
+
+
+async def mcp() -> Any:
+    """Its whole history goes back for a second prompt."""
+    one = agent(tools=[hosted("never")])
+    result = Runner.run_streamed(one, "sim:tool")
+    raw = [event.data.type async for event in result.stream_events() if event.type == "raw_response_event"]
+    again = [*result.to_input_list(), {"role": "user", "content": "sim:echo"}]
+    return {**told(result), "raw": sorted(set(raw)), "second": told(await Runner.run(one, again))}
+
+
+async def approvals() -> Any:
+    def asked(request: Any) -> Any:
+        called.append([request.data.name, request.data.server_label])
+        return {"approve": len(called) == 1, "reason": "not twice"}
+
+    one = agent(tools=[hosted("always", on_approval_request=asked)])
+    return {"first": told(await Runner.run(one, "sim:tool")), "second": told(await Runner.run(one, "sim:tool"))}
 
 
 set_tracing_disabled(True)

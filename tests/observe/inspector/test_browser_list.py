@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
-from tests.observe import queries
+from tests.observe import queries, trees
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import Looked
 from zerogravity.core.channel import CascadeChannel
@@ -274,6 +274,18 @@ async def test_the_page_reads_queries_as_the_index_does(page):
     assert all(isinstance(read[source], str) for source in queries.REFUSED), read
 
 
+async def test_the_page_draws_sessions_as_the_terminal_does(page):
+    await page.open()
+    asking = """
+      const { tree } = await import(`${location.origin}/inspector/tree.js`);
+      return arguments[0].map((turns) => tree(turns).map(({ turn, depth }) => " ".repeat(depth) + turn.id));
+    """
+    asked = f"return (async function () {{ {asking} }})(...arguments)"
+    told = await page.browser.run(asked, [case.turns for case in trees.CASES])
+    read = {case.name: drawn for case, drawn in zip(trees.CASES, told, strict=True)}
+    assert read == {case.name: case.drawn for case in trees.CASES}
+
+
 async def test_a_search_shows_the_page_s_rows_at_once_and_then_what_is_on_disk(page):
     page.forget(*[page.whole(f"needle {n}", n, client="codex") for n in range(3)])
     page.forget(page.whole("hay", 5, text="a needle in the answer"))
@@ -384,6 +396,20 @@ async def test_a_strip_that_knows_nothing_is_grey_and_the_page_connects_again(pa
     assert (await page.browser.run(kinds))[0] == "locked bad"
     await page.browser.open("about:blank")
     await page.browser.console()
+
+
+async def test_models_that_are_left_alone_are_in_the_strip(page):
+    cooldown = {"model": "gemini-3-flash", "until": "2996-02-02T02:42:22Z", "reason": "quota", "google": "429 X"}
+    page.looked.scene.health = {"line": "ready", "cooldowns": [cooldown], "active": 1}
+    await page.open()
+    chips = "return $$('#health .chip').map((chip) => [chip.innerText, chip.className.slice(5), chip.title])"
+    _, _, (words, kind, title), active = await page.browser.run(chips)
+    assert words.startswith("gemini-3-flash waits until ")
+    assert "2996" in words
+    assert (kind, title) == ("warn", "Google answered 429 X (quota), and is not asked before that")
+    assert active[0] == "active 1"
+    page.looked.scene.health = {"line": "ready", "cooldowns": [], "active": 1}
+    await page.browser.until("return !$('#health').innerText.includes('gemini-3-flash')")
 
 
 async def test_a_hidden_window_is_not_connected(page):

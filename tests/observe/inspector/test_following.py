@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import evict
+from tests.strategies import CALL_ERRORS, LISTINGS
 from zerogravity import redact
-from zerogravity.core.events import InlineData
+from zerogravity.core.events import CallReturned, FunctionCall, InlineData
 from zerogravity.observe.inspector import following
 from zerogravity.observe.inspector.following import Growth
 
@@ -52,6 +53,19 @@ def test_items_as_they_grow(scene):
     assert [change["kind"] for change in growth.take()] == ["media"]
     scene.text(channel, "again")
     assert growth.take() == [{"n": 4, "kind": "text", "at": 0, "text": "again"}]
+
+
+def test_a_call_that_the_gateway_runs_comes_again_with_its_result(scene):
+    channel = scene.open()
+    growth = Growth(channel)
+    scene.begin(channel)
+    scene.say(channel, {"text": ""}, LISTINGS[0], FunctionCall("call_1", "docs.find", "{}"))
+    (call,) = growth.take()
+    assert (call["server"], "result" in call) == ("docs", False)
+    scene.say(channel, {"text": ""}, CallReturned("call_1", "busy", CALL_ERRORS[2]))
+    (call,) = growth.take()
+    assert (call["n"], call["result"]["failed"], call["result"]["blocks"][0]["kind"]) == (0, True, "code")
+    assert growth.take() == []
 
 
 def test_a_secret_in_several_pieces_is_masked_when_it_is_whole(scene):

@@ -142,6 +142,19 @@ def test_each_rule_of_the_chunks(change: Change, why: str) -> None:
         check_chat(wire(values, DONE))
 
 
+@pytest.mark.parametrize(("since", "good"), [(1, True), (2, False)])
+def test_another_model_may_answer_than_was_asked_first(since: int, good: bool) -> None:
+    """All but the role's chunk name it."""
+    values = copy.deepcopy(GOOD)
+    for value in values[since:]:
+        value["model"] = "other"
+    if good:
+        check_chat(wire(values, DONE))
+    else:
+        with pytest.raises(GrammarError, match="model: differs"):
+            check_chat(wire(values, DONE))
+
+
 def test_calls_and_their_word() -> None:
     with pytest.raises(GrammarError, match="tool_calls without a call"):
         check_chat(wire([GOOD[0], delta({}, "tool_calls"), GOOD[-1]], DONE))

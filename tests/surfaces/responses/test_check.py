@@ -143,7 +143,7 @@ RULES: list[tuple[Change, str]] = [
     # the Response
     (at("in_progress", "response.id", "resp_other"), "response.id: differs"),
     (at(END, "response.created_at", 3), "response.created_at: differs"),
-    (at(END, "response.model", "other"), "response.model: differs"),
+    (at(END, "response.temperature", 0.7), "response.temperature: differs"),
     (at(END, "response.metadata", {}), "response.metadata: differs"),
     (at(END, "response.extra", 1), "response.extra: differs"),
     (at(END, "response.user", ...), "has no user"),
@@ -275,3 +275,13 @@ def test_framing(frames: list[bytes], reason: str) -> None:
 def test_comments_may_stand_between_events() -> None:
     first, *rest = frames(records(EVENTS, Finished("tool")), TURN)
     assert check_responses([b": keep-alive\n\n", first, b": keep-alive\n\n", *rest]) == GOOD
+
+
+def test_another_model_may_answer_than_was_asked_first() -> None:
+    values = copy.deepcopy(GOOD)
+    at(END, "response.model", "other")(values)
+    at(END, "response.temperature", 0.7)(values)
+    check_responses(wire(values))
+    at(END, "response.metadata", {})(values)
+    with pytest.raises(GrammarError, match=r"response\.metadata: differs"):
+        check_responses(wire(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from zerogravity.core.turn import Approval, Turn, pending
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import stored
+from zerogravity.surfaces.responses.conversation import Conversation, added_by
 from zerogravity.testing import builders
 
 A, B = "a" * 24, "b" * 24
@@ -303,3 +305,42 @@ def test_a_limit_of_calls() -> None:
     of = parse(tools=[MCP], max_tool_calls=3)
     assert (of.max_calls, of.details.echo["max_tool_calls"]) == (3, 3)
     assert refused(tools=[MCP], max_tool_calls=0).param == "max_tool_calls"
+
+
+# -- conversations -----------------------------------------------------------------------------------------------
+
+
+def talk(*turns: tuple[list[dict[str, Any]], list[Event]], last: list[dict[str, Any]]) -> Turn:
+    """A conversation of these turns (input, events of the answer), and the next one."""
+    held = Conversation("conv_1", "someone", 0)
+    for number, (items, events) in enumerate(turns):
+        within = replace(context(), conversation=lambda _, held=held: held.history, turn_id=f"turn_{number:032}")
+        of = parse(within, conversation="conv_1", input=items, tools=[MCP])
+        held = held.adding(added_by(builders.channel(of, *events, end=STOP), SECRET))
+    within = replace(context(), conversation=lambda _: held.history)
+    return parse(within, conversation="conv_1", input=last, tools=[MCP])
+
+
+ASKS: tuple[list[dict[str, Any]], list[Event]] = ([user("hi")], [LISTED, FIND, READ, FOUND])
+READS: list[Event] = [READ, CallReturned(f"call_{B}", "text"), NEXT, TextDelta("It says text.")]
+
+
+def test_a_conversation_asks_and_is_answered() -> None:
+    of = talk(ASKS, last=[said(True)])
+    assert responses_in(list(of.google_request["contents"])) == [{"output": "found"}, pending(f"call_{B}")]
+    assert of.details.approved == {f"call_{B}": f"mcpr_{B}"}
+
+
+def test_a_conversation_goes_on_behind_an_approved_call() -> None:
+    of = talk(ASKS, ([said(True)], [LISTED, *READS]), last=[user("thanks")])
+    made = list(of.google_request["contents"])
+    check_contents(made, FAMILY)
+    assert responses_in(made) == [{"output": "found"}, {"output": "text"}]
+    assert (of.approvals, made[-2]["parts"]) == ((), [{"text": "It says text."}])
+
+
+@pytest.mark.parametrize("last", [[user("never mind")], [said(False), user("no")]])
+def test_a_conversation_goes_on_without_approval(last: list[dict[str, Any]]) -> None:
+    made = list(talk(ASKS, last=last).google_request["contents"])
+    check_contents(made, FAMILY)
+    assert "not approved" in responses_in(made)[1]["error"]

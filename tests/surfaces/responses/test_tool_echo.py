@@ -139,3 +139,24 @@ def test_any_request_is_shown_in_openais_types_or_refused(tool: dict[str, Any], 
         assert error.fault.status == 400
         return
     RESPONSE.validate_python(response.unfinished(made, "in_progress"), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("https://mcp.example.com", "https://mcp.example.com"),
+        ("https://mcp.example.com:8443/", "https://mcp.example.com:8443/"),
+        ("https://mcp.example.com/s3cret/mcp", "https://mcp.example.com/<redacted>"),
+        ("https://mcp.example.com?key=s3cret", "https://mcp.example.com/<redacted>"),
+        ("https://me:s3cret@mcp.example.com/mcp", "https://mcp.example.com/<redacted>"),
+    ],
+)
+def test_what_may_be_secret_of_an_mcp_server_is_masked(url: str, masked: str) -> None:
+    tool = {
+        "type": "mcp", "server_label": "docs", "server_url": url, "headers": {"X-Key": "s3cret"},
+        "authorization": "s3cret",
+    }  # fmt: skip
+    assert shown(tools=[tool])["tools"] == [{
+        "type": "mcp", "server_label": "docs", "server_url": masked, "server_description": None, "allowed_tools": None,
+        "require_approval": "always", "headers": {"X-Key": "<redacted>"},
+    }]  # fmt: skip

@@ -90,11 +90,12 @@ def _unsendable(part: Json) -> str | None:
 
 
 def _tool_names(turn: Turn) -> Iterator[str]:
-    """The client's functions by name, Google's own tools by kind."""
+    """The client's functions by name, Google's own tools by kind, MCP servers."""
     for tool in objects(turn.google_request.get("tools")):
         for function in objects(tool.get("functionDeclarations")):
             yield turn.client_name(str(function.get("name", "")))
         yield from (kind for kind in tool if kind != "functionDeclarations")
+    yield from (f"MCP server {server.label}" for server in turn.servers)
 
 
 def _text(content: Json, images: list[Mapping[str, str]], turn: Turn) -> str:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.fold import Message, Reasoning
+from zerogravity.core.fold import Call, Message, Reasoning
 from zerogravity.observe.inspector import page
 from zerogravity.observe.source import shown_items
 from zerogravity.wire import jsonio
@@ -79,12 +79,17 @@ class Growth:
     def __init__(self, channel: CascadeChannel) -> None:
         self._channel = channel
         self._n = 0  # the item that may still grow
+        self._running: list[int] = []  # calls that the gateway runs
         self._text = _Text()
 
     def take(self) -> list[Json]:
         """What has come since the last time."""
         items = self._channel.state.items
         changes: list[Json] = []
+        for n in tuple(self._running):
+            if isinstance(call := items[n], Call) and call.returned is not None:
+                self._running.remove(n)
+                changes.append(self._whole(n))
         while self._n < len(items):
             last = self._n == len(items) - 1  # before it is read: one that is not the last grows no more
             changes += self._change()
@@ -100,9 +105,15 @@ class Growth:
             kind = "text" if isinstance(item, Message) else "thinking"
             found = self._text.take(item.pieces)
             return [] if found is None else [{"n": self._n, "kind": kind, "at": found[0], "text": found[1]}]
-        (shown,) = shown_items([item], self._channel.turn.tool_names)
-        whole: Json = redact.json_value({"n": self._n, **page.item(shown)})
-        return [page.drawn_call(whole) if shown.kind == "call" else whole]
+        if isinstance(item, Call) and item.server and item.returned is None:
+            self._running.append(self._n)
+        return [self._whole(self._n)]
+
+    def _whole(self, n: int) -> Json:
+        """A call or a blob as it is now."""
+        (shown,) = shown_items([self._channel.state.items[n]], self._channel.turn.tool_names)
+        whole: Json = redact.json_value({"n": n, **page.item(shown)})
+        return page.drawn_call(whole) if shown.kind == "call" else whole
 
 
 class _Text:

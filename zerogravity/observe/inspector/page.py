@@ -32,6 +32,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.fold import Media
+from zerogravity.observe import tool_results
 from zerogravity.observe.inspector import blocks
 from zerogravity.observe.inspector.blocks import TEXT
 from zerogravity.observe.inspector.conversation import conversation, earlier, rows, tools
@@ -87,7 +88,11 @@ def item(shown: ShownItem) -> Json:
     cut = {"cut": max(0, len(shown.text) - TEXT), "signed": shown.signed}
     match shown.kind:
         case "call":
-            call = {"name": shown.name, "call_id": shown.call_id, "arguments": shown.text[:TEXT]}
+            call: Json = {"name": shown.name, "call_id": shown.call_id, "arguments": shown.text[:TEXT]}
+            if shown.server:
+                call |= {"server": shown.server, "failed": shown.failed}
+            if shown.result is not None:
+                call["returned"] = shown.result[:TEXT]
             return {"kind": shown.kind, **call, **cut}
         case "media":
             return {"kind": shown.kind, "mime": shown.mime, "size": shown.size, "signed": shown.signed}
@@ -109,7 +114,12 @@ def _drawn(shown: Json, channel: CascadeChannel, n: int) -> Json:
 
 
 def drawn_call(shown: Json) -> Json:
-    return {**shown, "blocks": blocks.arguments(shown["arguments"])}
+    made: Json = {**shown, "blocks": blocks.arguments(shown["arguments"])}
+    if "returned" in shown:
+        output = tool_results.read(shown["returned"])
+        output.failed |= bool(shown["failed"])
+        made["result"] = blocks.result(output)
+    return made
 
 
 def _google_statuses(source: TurnSource) -> list[int]:

@@ -2,7 +2,7 @@
 
 * Events are ``data: {json}`` and a blank line; between them comments may stand; nothing else. The last is terminated.
 * Each chunk: one id, object, created, model, fingerprint and tier for all; one choice with index 0, ``delta``,
-  ``logprobs`` and ``finish_reason``.
+  ``logprobs`` and ``finish_reason``. Where another model answers than was asked first, all but the role's name it.
 * The role comes first, once. Tool calls: consecutive indices; id, type and name once, with the first delta; arguments
   of the newest call only; in the end they are a JSON object.
 * ``finish_reason`` exactly once, with an empty delta, and it agrees with the calls. Nothing but usage follows.
@@ -67,7 +67,7 @@ class _Stream:
     def __init__(self) -> None:
         self.over = False
         self._first: Json | None = None
-        self._role = False
+        self._role = self._only_role = False
         self._finish: str | None = None
         self._usage = False
         self._ids: list[str] = []
@@ -106,6 +106,10 @@ class _Stream:
             expect_count(value.get("created"), f"{place}.created")
             need(str(value["id"]).startswith("chatcmpl-"), f"{place}.id", "does not begin with chatcmpl-")
             self._first = value
+        elif self._only_role and value.get("model") != self._first.get("model"):
+            moved = {name: value.get(name) for name in ("model", "system_fingerprint")}
+            self._first = {**self._first, **moved}
+        self._only_role = self._first is value
         for name in CONSTANT:
             need(value.get(name) == self._first.get(name), f"{place}.{name}", "differs from the first chunk's")
         need(("usage" in value) == ("usage" in self._first), f"{place}.usage", "is in some chunks only")

@@ -32,7 +32,7 @@ def answer(turn: Turn, state: TurnState) -> Answer:
         "index": 0,
         "message": message(turn, state, terminal),
         "logprobs": None,
-        "finish_reason": finish_reason(turn, terminal),
+        "finish_reason": finish_reason(turn, state, terminal),
     }
     body = {**head(turn, "chat.completion"), "choices": [choice], "usage": chat_usage(state.usage)}
     metadata = turn.details_as(ChatDetails).metadata
@@ -45,7 +45,7 @@ def head(turn: Turn, kind: str) -> dict[str, object]:
         "id": ids.derive("chatcmpl", turn.id).replace("_", "-"),
         "object": kind,
         "created": int(turn.created),
-        "model": turn.model,
+        "model": turn.answering,
         "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
     }
     if (tier := turn.details_as(ChatDetails).service_tier) is not None:
@@ -56,7 +56,7 @@ def head(turn: Turn, kind: str) -> dict[str, object]:
 def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, object]:
     """The assistant's message. ``content`` is null if there is no text but something else."""
     text = state.text
-    calls = shown_calls(turn, state.function_calls)
+    calls = shown_calls(turn, state.client_calls)
     media = [item for item in state.items if isinstance(item, Media)]
     refused = refusal(terminal, shown=state.emitted)
     made: dict[str, object] = {
@@ -152,7 +152,8 @@ def url_citations(state: TurnState) -> list[dict[str, object]]:
     return [{"type": "url_citation", "url_citation": citation} for citation in found]
 
 
-def finish_reason(turn: Turn, terminal: Finished) -> str:
+def finish_reason(turn: Turn, state: TurnState, terminal: Finished) -> str:
     """``finish_reason``, which the deprecated form spells differently for calls."""
-    reason = FINISH_REASONS[terminal.reason]
+    called = terminal.reason != "tool" or state.has_calls
+    reason = FINISH_REASONS[terminal.reason if called else "stop"]
     return "function_call" if reason == "tool_calls" and turn.details_as(ChatDetails).legacy else reason

@@ -1,7 +1,8 @@
 """Records → ``chat.completion.chunk`` frames.
 
 The role comes once, since clients concatenate the strings of deltas. A call is two chunks: id, name and empty
-arguments, then the arguments. A failed turn ends with one ``{"error": …}``, without finish_reason and ``[DONE]``.
+arguments, then the arguments; one that the gateway runs is not shown. A failed turn ends with one ``{"error": …}``,
+without finish_reason and ``[DONE]``.
 
 Facts: wire-openai 10, 13.
 """
@@ -55,7 +56,7 @@ class ChatEmitter:
 
     def _step(self, step: Step) -> list[bytes]:
         match step:
-            case Opened(Call() as call):
+            case Opened(Call(server="") as call):
                 return self._call(call)
             case Opened(Media() as media):
                 return [self._media(media)]
@@ -93,7 +94,9 @@ class ChatEmitter:
             frames.append(self._delta({"refusal": refused}))
         if annotations := completion.url_citations(state):
             frames.append(self._delta({"annotations": annotations}))
-        frames.append(self._chunk([self._choice({}, completion.finish_reason(self._turn, terminal))], self._usage))
+        frames.append(
+            self._chunk([self._choice({}, completion.finish_reason(self._turn, state, terminal))], self._usage)
+        )
         if self._usage:
             frames.append(self._chunk([], {"usage": chat_usage(state.usage)}))
         return [*frames, DONE]

@@ -25,6 +25,7 @@ from zerogravity.surfaces.common.parameters import (
     ARRAY,
     BOOLEAN,
     INT32,
+    MODELS,
     OBJECT,
     STRING,
     TEXT_OR_OBJECT,
@@ -33,6 +34,7 @@ from zerogravity.surfaces.common.parameters import (
     choice,
     integer,
     is_given,
+    named_models,
     refuse,
     settings,
     unserved,
@@ -85,7 +87,7 @@ OF_RESPONSES = (
     of_other_api("background", "use /v1/responses", API),
 )
 PARAMETERS = (
-    Parameter("model", STRING, "who answers"),
+    Parameter("model", STRING, "who answers"), MODELS,
     Parameter("messages", ARRAY, "contents and systemInstruction"),
     Parameter("stream", BOOLEAN, "the answer in chunks"),
     Parameter("stream_options", OBJECT, "include_usage: a usage chunk"),
@@ -132,7 +134,7 @@ PARAMETERS = (
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
     refuse(body, OF_RESPONSES)
-    model = fields.required_string(body, "model")
+    model, models = named_models(body)
     messages = fields.array(body, "messages")
     if messages is None:
         raise fields.missing("messages")
@@ -164,6 +166,7 @@ def parse(body: Json, context: Context) -> Turn:
         id=context.turn_id,
         surface="chat",
         model=model,
+        models=models,
         target=target,
         google_request=request,
         stream=stream,

@@ -21,7 +21,7 @@ from zerogravity.surfaces.openai.tool_servers import configured_server
 from zerogravity.surfaces.openai.tools import nested, search_options
 from zerogravity.wire.narrow import Json
 
-KINDS = ("function", "custom", "web_search", "mcp")
+KINDS = ("function", "custom", "web_search")
 
 
 @dataclass(slots=True)

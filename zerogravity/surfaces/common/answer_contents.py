@@ -37,29 +37,30 @@ def with_answer(
         items = [item for item in state.items[begin:end] if not (isinstance(item, Call) and item.call_id in known)]
         if refusal is not None and not any(isinstance(item, Call) for item in items):
             continue
-        if parts := answer_parts(items, target.family, one_call=one_call):
-            made += _round(parts, items, target)
+        made += answer(items, target, one_call=one_call)
     return made if refusal is None else [*made, {"role": "model", "parts": [{"text": refusal}]}]
 
 
-def _round(parts: list[dict[str, Any]], items: Sequence[Item], target: Target) -> list[dict[str, Any]]:
-    """One answer, and the results of its calls."""
+def answer(items: Sequence[Item], target: Target, *, one_call: bool = False) -> list[dict[str, Any]]:
+    """One round's answer, and the results of its calls; nothing where nothing of it is kept."""
+    if not (parts := answer_parts(items, target.family, one_call=one_call)):
+        return []
     results = {
         call.call_id: call.returned or NOT_RUN
         for call in items
         if isinstance(call, Call) and call.server and (call.returned or not call.asks)
     }
-    answer = {"role": "model", "parts": parts}
+    said = {"role": "model", "parts": parts}
     called = [part for part in parts if "zgCallId" in part]
     if not called:
-        return [answer]
+        return [said]
     if any(part["zgCallId"] not in results for part in called):
         for part in called:
             if (returned := results.get(part["zgCallId"])) is not None:
                 part["zgResult"] = response(returned)
-        return [answer]
+        return [said]
     history = History(lambda _: None, NameMap(), target)
-    history.extend([answer])
+    history.extend([said])
     for call_id, returned in results.items():
         output = [{"text": returned.output}, *returned.media] if returned.media else returned.output
         history.result(call_id, output, error=returned.error is not None)

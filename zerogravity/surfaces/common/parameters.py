@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.wire.narrow import Json
 
@@ -95,6 +96,38 @@ class Parameter:
         for depth, step in enumerate(outer):
             body = fields.obj(body, step, path=".".join(outer[:depth])) or {}
         return self.kind.read(body, name, ".".join(outer))
+
+
+MAX_MODELS = 8
+
+
+def _models(body: Json, name: str, path: str) -> list[str] | None:
+    given = fields.array(body, name, path=path)
+    if given is None:
+        return None
+    if len(given) > MAX_MODELS:
+        text = (
+            f"Invalid '{name}': array too long. Expected an array with maximum length {MAX_MODELS}, got {len(given)}."
+        )
+        raise bad_request(text, param=name, code="array_above_max_length")
+    return [fields.as_string(model, f"{name}[{index}]") for index, model in enumerate(given)]
+
+
+MODELS = Parameter(
+    "models", Kind(f"up to {MAX_MODELS} names", _models), "who is asked, in this order, where the model has no room"
+)
+
+
+def named_models(body: Json) -> tuple[str, tuple[str, ...]]:
+    """``model``, and those that may answer in its place. Without it the first of ``models`` is meant, as on OpenRouter.
+    Raises FaultError 400."""
+    others: list[str] = MODELS.read(body) or []
+    model = fields.string(body, "model")
+    if model is not None:
+        return model, tuple(others)
+    if not others:
+        raise fields.missing("model")
+    return others[0], tuple(others[1:])
 
 
 def is_given(value: object) -> bool:

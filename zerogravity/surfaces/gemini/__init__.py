@@ -10,6 +10,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Surface
+from zerogravity.surfaces.common import parameters
 from zerogravity.surfaces.gemini import remote, samples, urls
 from zerogravity.surfaces.gemini.check import check_gemini
 from zerogravity.surfaces.gemini.counting import COUNTING
@@ -27,15 +28,16 @@ SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")  # of
 
 
 def parse(body: Mapping[str, Any], context: Context) -> Turn:
-    """What the URL says (``model``, ``stream``, ``alt`` and ``fields``) is read from the body, and taken off it. None
-    of them is a member of Google's request, so nothing of the client's is lost."""
+    """What the URL says (``model``, ``stream``, ``alt`` and ``fields``) is read from the body, and taken off it, as
+    are the other ``models``. None of them is a member of Google's request, so nothing of the client's is lost."""
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise bad_request("* GenerateContentRequest.model: unexpected model name format", param="model")
     return parse_request(
-        {name: value for name, value in body.items() if name not in urls.FROM_URL},
+        {name: value for name, value in body.items() if name not in (*urls.FROM_URL, "models")},
         context,
         model=model,
+        models=tuple(parameters.MODELS.read(body) or ()),
         stream=body.get("stream") is True,
         sse=body.get("alt", "sse") == "sse",
         mask=mask if isinstance(mask := body.get("fields"), str) else "",

@@ -2,16 +2,16 @@
 without bytes (polled) is rendered from its events.
 
 A chunk is changed where gemini-cli would drop it (an empty part next to others), where it holds thoughts nobody asked
-for, calls in pieces (``wire.calls``) or values of no kind (``client_form``), and where it tells an end too soon: what
-ends a turn is held until the turn is over, and taken off when the turn goes on or fails. Usage is summed over the
-attempts.
+for, calls that the gateway runs, calls in pieces (``wire.calls``) or values of no kind (``client_form``), and where it
+tells an end too soon: what ends a turn is held until the turn is over, and taken off when the turn goes on or fails.
+Usage is summed over the attempts.
 
 Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from zerogravity.core.events import (
     AttemptClosed,
@@ -23,6 +23,7 @@ from zerogravity.core.events import (
     Record,
     Signature,
     Terminal,
+    ToolsListed,
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
@@ -52,7 +53,8 @@ class Chunks:
         self._earlier: Json | None = None  # usage of the calls before this one
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
-        self._declared = calls.declared_names(turn.google_request)
+        self._declared = set(calls.declared_names(turn.google_request))
+        self._hidden: set[str] = set()  # names of the functions that the gateway runs
         self._envelopes = Envelopes()
         self._new_call()
 
@@ -68,6 +70,9 @@ class Chunks:
         for event in record.events:
             if type(event) is AttemptOpened:
                 out += self._next_call()
+            elif type(event) is ToolsListed:
+                self._hidden.update(event.names)
+                self._declared.update(event.names)
         if record.data:
             self._captured = True
             for text in elements(record.data):
@@ -115,7 +120,7 @@ class Chunks:
         candidates = narrow.numbered(chunk.get("candidates"))
         for number, candidate in candidates:
             parts = parts_of(candidate)
-            groups = grouped(parts, thoughts=self._thoughts)
+            groups = grouped(parts, thoughts=self._thoughts, hidden=self._hidden)
             if groups == [list(range(len(parts)))]:
                 continue
             place = ("candidates", number, "content", "parts")
@@ -150,6 +155,7 @@ class Chunks:
         if self._captured:  # its calls have been shown, and thinking with its picture to whoever wanted it
             known = (FunctionCall, InlineData, Signature) if self._thoughts else FunctionCall
             events = tuple(event for event in events if not isinstance(event, known))
+        events = tuple(event for event in events if not (type(event) is FunctionCall and event.name in self._hidden))
         text = render.chunk(self._turn, events)
         if text is not None:
             yield from self._shown(text, narrow.members(jsonio.loads(text)))
@@ -195,13 +201,17 @@ def usage_of(text: bytes) -> dict[str, object]:
     return narrow.members(jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
 
 
-def grouped(parts: Sequence[Json], *, thoughts: bool) -> list[list[int]]:
+def grouped(parts: Sequence[Json], *, thoughts: bool, hidden: Container[str] = ()) -> list[list[int]]:
     """The indices of the parts that stay, in groups that must not share a chunk.
 
     Beside another part an empty one is left out, and a signed empty text goes into a chunk of its own. Left out as
-    well: thoughts that were not asked for.
+    well: thoughts that were not asked for, and calls of the ``hidden`` functions.
     """
-    kept = [index for index, part in enumerate(parts) if thoughts or not is_thought(part)]
+    kept = [
+        index
+        for index, part in enumerate(parts)
+        if (thoughts or not is_thought(part)) and narrow.text(narrow.lookup(part, "functionCall", "name")) not in hidden
+    ]
     if all(is_empty(parts[index]) for index in kept):
         signed = [[index] for index in kept if "thoughtSignature" in parts[index]]
         return signed or ([kept[:1]] if kept or not parts else [])

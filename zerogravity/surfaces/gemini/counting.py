@@ -8,6 +8,7 @@ from zerogravity.core.google import as_request
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context, Counting
 from zerogravity.surfaces.common import token_estimate
+from zerogravity.surfaces.common.parameters import MODELS
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.request import count_request
@@ -19,7 +20,7 @@ def _parse(body: Json, context: Context) -> Turn:
     """The request is counted as it stands: nothing is suited to the model."""
     target = context.target(body["model"])
     mask = field_mask.parse(body["fields"], field_mask.COUNT)
-    counted = count_request({name: value for name, value in body.items() if name not in FROM_URL})
+    counted = count_request({name: value for name, value in body.items() if name not in (*FROM_URL, MODELS.name)})
     return Turn(
         id=context.turn_id,
         surface="gemini",

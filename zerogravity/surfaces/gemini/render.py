@@ -82,12 +82,14 @@ def events_of(state: TurnState) -> Iterator[Event]:
                 yield TextDelta(item.text)
                 if item.signature is not None:
                     yield Signature(item.signature, "text")
-            case Call():
+            case Call(server=""):
                 yield from map(ServerTool, item.before)
                 yield FunctionCall(item.call_id, item.name, item.args_json, item.signature, item.upstream_id)
                 yield from map(ServerTool, item.after)
             case Media():
                 yield InlineData(item.mime, item.data)
+            case _:
+                pass
     if state.grounding is not None:
         yield Grounding(state.grounding)
     if state.usage != Usage():

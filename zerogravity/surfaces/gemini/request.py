@@ -17,10 +17,12 @@ from zerogravity.core.google import session_of
 from zerogravity.core.turn import Target, ToolServer, Turn
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.common import parameters
 from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.declarations import Tools
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, calling_mode, form_with_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
+from zerogravity.surfaces.common.parameters import MODELS
 from zerogravity.surfaces.common.tool_servers import configured
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
@@ -32,7 +34,14 @@ Request = dict[str, Any]
 
 
 def parse_request(
-    body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True, mask: str = ""
+    body: Json,
+    context: Context,
+    *,
+    model: str,
+    models: Sequence[str] = (),
+    stream: bool = False,
+    sse: bool = True,
+    mask: str = "",
 ) -> Turn:
     """``sse``: the stream was asked for with ``alt=sse``; otherwise it is one JSON array. ``mask``: ``fields=``.
 
@@ -49,6 +58,7 @@ def parse_request(
         id=context.turn_id,
         surface="gemini",
         model=model,
+        models=tuple(models),
         target=target,
         google_request=request,
         stream=stream,
@@ -189,7 +199,8 @@ def table() -> list[tuple[str, str, str]]:
     """(name, what it takes, what comes of it) of each member, for people."""
     changed = {rule.member: rule.becomes for rule in RULES}
     known = [*REQUEST.members, *(f"generationConfig.{name}" for name in GENERATION.members)]
-    return [(name, "as Google takes it", changed.get(name, "the same")) for name in dict.fromkeys((*known, *changed))]
+    rows = [(name, "as Google takes it", changed.get(name, "the same")) for name in dict.fromkeys((*known, *changed))]
+    return [*rows, *parameters.table([MODELS])]
 
 
 def empty_objects(schema: object, path: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Blocks:
     """Builds the blocks as the items of the turn open and close; each method returns those that it completed.
 
     ``made``: all so far, by index; the ``input`` of a call is the source text of its arguments. ``searches``: how many
-    of them are searches. ``called``: one is a call of the client's tools.
+    of them are searches. ``called``: one is a call of the client's tools; those that the gateway runs have no block.
     """
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
@@ -91,7 +91,7 @@ class Blocks:
         return self.made[begin:]
 
     def _wanted(self, call: Call | None) -> bool:
-        return call is not None and not (self._details.one_call and self.called)
+        return call is not None and not call.server and not (self._details.one_call and self.called)
 
     def _call(self, call: Call) -> None:
         if not call.late and call.call_id not in self._carried:

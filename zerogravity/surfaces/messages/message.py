@@ -39,7 +39,7 @@ def message_object(turn: Turn, content: list[Json], end: Json, usage: Json) -> J
         "id": message_id(turn.id),
         "type": "message",
         "role": "assistant",
-        "model": turn.model,
+        "model": turn.answering,
         "content": content,
         **end,
         "diagnostics": None,

@@ -1,8 +1,8 @@
 """A Messages request → ``Turn``: every member is served, accepted, or refused by name, as ``PARAMETERS`` says. Members
 that the table does not have are taken and noted: clients grow faster than it.
 
-| served   | model, messages, system, max_tokens, stop_sequences, stream, temperature, top_p, top_k, tools, tool_choice,
-|          | thinking, output_config (effort, format), output_format
+| served   | model, models, messages, system, max_tokens, stop_sequences, stream, temperature, top_p, top_k, tools,
+|          | tool_choice, thinking, output_config (effort, format), output_format
 | accepted | cache_control, context_management, metadata (user_id), service_tier, speed, inference_geo, diagnostics,
 |          | user_profile_id, workspace_id, fallbacks, billing_policy, safeguards
 | refused  | container, mcp_servers, thread, compaction
@@ -28,6 +28,7 @@ from zerogravity.surfaces.common.parameters import (
     ARRAY,
     BOOLEAN,
     INT32,
+    MODELS,
     OBJECT,
     STRING,
     TEXT_OR_ARRAY,
@@ -36,6 +37,7 @@ from zerogravity.surfaces.common.parameters import (
     choice,
     integer,
     is_given,
+    named_models,
     number,
     refuse,
     settings,
@@ -67,7 +69,7 @@ def _accepted(name: str, kind: Kind = ANY) -> Parameter:
 STOPS = Parameter("stop_sequences", Kind("an array of strings", _stops), "watched for, and named in the answer")
 MAX_TOKENS = Parameter("max_tokens", integer(0, INT32), "maxOutputTokens, within the model's own; 0: an empty answer")
 PARAMETERS = (
-    Parameter("model", STRING, "who answers"),
+    Parameter("model", STRING, "who answers"), MODELS,
     Parameter("messages", ARRAY, "contents"),
     Parameter("system", TEXT_OR_ARRAY, "systemInstruction"),
     MAX_TOKENS, STOPS,
@@ -96,7 +98,7 @@ PARAMETERS = (
 
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
-    model = fields.required_string(body, "model")
+    model, models = named_models(body)
     messages = _messages(body)
     limit: int | None = MAX_TOKENS.read(body)
     if limit is None:
@@ -128,6 +130,7 @@ def parse(body: Json, context: Context) -> Turn:
         id=context.turn_id,
         surface="messages",
         model=model,
+        models=models,
         target=target,
         google_request=request,
         stream=fields.boolean(body, "stream"),

@@ -34,9 +34,14 @@ def media_urls(body: Mapping[str, Any], entries: str = "input") -> Iterator[Medi
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    """A summary is only shown at its end, thoughts only to clients that ask for them."""
-    details = channel.turn.details_as(ResponsesDetails)
-    return not details.compacts and channel.state.has_output(thinking=details.shows_thinking)
+    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole. What
+    is run here is shown, but not a list that failed: its turn has failed, too."""
+    details, state = channel.turn.details_as(ResponsesDetails), channel.state
+    if details.compacts:
+        return False
+    sealed = details.seals_thinking and len(state.items) > 1
+    listed = any(not each.error and each.server not in details.known for each in state.listings)
+    return listed or sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
 
 
 surface = Surface(

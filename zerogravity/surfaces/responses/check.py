@@ -8,7 +8,8 @@
   likewise. Each event names item, output and part by id and index. Calls that the server runs (``mcp_call``) stay open
   while other items come, once their arguments are done.
 * What the deltas add up to = the ``.done`` text = the part = the item = the item in the final Response. Ids, names and
-  call ids do not change, nor does any member of the Response that the answer has no part in.
+  call ids do not change, nor does any member of the Response that the answer has no part in: only where another model
+  answers than was asked first, the final one says so, and what it was sent.
 * An ``error`` event (code, message, param, flat) may come, but only ``response.failed`` follows it. Events of our own
   would be named ``slug:name``.
 
@@ -42,6 +43,7 @@ ENDS = {
     "response.failed": ("failed", "cancelled"),
 }
 VARYING = ("status", "completed_at", "error", "incomplete_details", "output", "usage")
+SENT = ("model", "temperature", "top_p", "presence_penalty", "frequency_penalty", "max_output_tokens")
 CONSTANT = ("type", "id", "role", "call_id", "name", "namespace", "server_label", "approval_request_id")
 
 
@@ -116,8 +118,9 @@ class _Stream:
         check_response(response, f"{place}.response")
         if self._first is None:
             self._first = response
+        varying = VARYING if response["model"] == self._first["model"] else (*VARYING, *SENT)
         for name in sorted(response.keys() | self._first.keys()):
-            if name not in VARYING:
+            if name not in varying:
                 same = name in response and name in self._first and response[name] == self._first[name]
                 need(same, f"{place}.response.{name}", "differs from the first response's")
 

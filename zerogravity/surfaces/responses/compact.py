@@ -21,7 +21,7 @@ from zerogravity.surfaces.responses.response import render
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
-READ = ("model", "instructions", "previous_response_id")
+READ = ("model", "models", "instructions", "previous_response_id")
 
 
 def parse(body: Json, context: Context) -> Turn:

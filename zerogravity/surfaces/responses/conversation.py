@@ -27,8 +27,8 @@ from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
-from zerogravity.surfaces.responses.server_calls import CALL, LIST, call_id
-from zerogravity.surfaces.responses.server_input import RESPONSE, answer_members
+from zerogravity.surfaces.responses.server_calls import LIST
+from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
 from zerogravity.surfaces.responses.stored import dialogue_of, stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
@@ -215,8 +215,8 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
     for entry in entries:
         if entry.kind not in TYPES:
             raise fields.invalid_value(f"{entry.path}.type", entry.kind, TYPES)
-        if entry.kind == RESPONSE:  # to a request that may be there already
-            answer_members(entry.item, entry.path)
+        if entry.kind == RESPONSE:
+            answer_of(entry.item, entry.path)  # to a request that need not be here
         else:
             reader.read([entry])
     made = kept(with_ids(entries, context.turn_id))
@@ -295,24 +295,18 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
-            _answer(item, [by_id[item_id] for item_id in item["shown_as"]], reader, history, target)
+            shown = [by_id[item_id].item for item_id in item["shown_as"]]
+            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
+            reader.remember_calls(shown)
+            reader.servers.ran(shown)
+            contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
+            history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
+            reader.servers.asked(shown)
         elif item["id"] not in answered:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)
     del reader.notes[noted:]  # they are for those who send the items
     reader.servers.approvals[:] = [approval for approval in reader.servers.approvals if approval.approve]
-
-
-def _answer(item: Json, shown_as: Sequence[Entry], reader: Items, history: History, target: Target) -> None:
-    """An answer as it was; of its items, only what says something of MCP servers besides."""
-    for entry in shown_as:
-        approved = entry.kind == CALL and history.expects(call_id(CALL, entry.item["id"]))  # in a turn before
-        if entry.kind == LIST or approved:
-            reader.read([entry])
-    contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
-    history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
-    reader.remember_calls(entry.item for entry in shown_as)
-    reader.servers.begin((), [entry.item for entry in shown_as])
 
 
 def _identified(contents: Sequence[Json]) -> tuple[Json, ...]:

@@ -50,6 +50,11 @@ class ResponsesDetails(Details):
         return narrow.text(narrow.lookup(self.echo, "conversation", "id"))
 
     @property
+    def seals_thinking(self) -> bool:
+        """Whether the answer holds what the model thinks, for the next request alone."""
+        return "reasoning.encrypted_content" in self.include
+
+    @property
     def shows_thinking(self) -> bool:
         """Whether the request asks to see what the model thinks."""
         return narrow.lookup(self.echo, "reasoning", "summary") is not None

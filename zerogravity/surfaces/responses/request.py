@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from zerogravity.core.family import rules
+from zerogravity.core.google import GenerateContentRequest
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
@@ -27,6 +28,7 @@ from zerogravity.surfaces.common.parameters import (
     ARRAY,
     BOOLEAN,
     INT32,
+    MODELS,
     OBJECT,
     STRING,
     TEXT_OR_ARRAY,
@@ -35,6 +37,7 @@ from zerogravity.surfaces.common.parameters import (
     choice,
     integer,
     is_given,
+    named_models,
     refuse,
     repeated,
     settings,
@@ -118,7 +121,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("prompt_cache_key", STRING, shown=None),
 )  # fmt: skip
 PARAMETERS = (
-    Parameter("model", STRING, "who answers"),
+    Parameter("model", STRING, "who answers"), MODELS,
     Parameter("input", TEXT_OR_ARRAY, "contents"),
     Parameter("conversation", TEXT_OR_OBJECT, "contents: its items, to which this turn's are added"),
     *REPEATED,
@@ -154,72 +157,89 @@ def lookups(body: Json) -> Lookups:
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
     refuse(body, OF_CHAT)
-    model = fields.required_string(body, "model")
+    model, models = named_models(body)
     refuse(body, PARAMETERS)
     held, previous = _conversation(body, context), _previous(body, context)
-    entries, skipped = _entries(body, context, held, continues=bool(held) or previous is not None)
+    before = conversation.entries_of(held or ())
+    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools([*conversation.entries_of(held), *entries], previous)
+    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
-    names = NameMap()
-    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    _before(body, previous or held, entries, target, history, reader)
+    reader.servers.begin(entry.item for entry in (*before, *entries))
+    _before(body, previous, target, history, reader)
+    conversation.read(held or (), reader, history, target)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
-    made_up = contents is not history.dialogue
+    members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
+    request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
     listings = (*(previous.listings if previous else ()), *reader.servers.listings)
     servers = () if compacts else with_listings(tools.servers, listings)
-    approvals = tuple(reader.servers.approvals)
-    told = {"contents": contents, **members, **({} if system is None else {"systemInstruction": system})}
-    generate, formed = _generate(body, told, target, pictures=tools.pictures, compacts=compacts)
-    request, suited = for_model(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
+    details = ResponsesDetails(
+        echo=echo,
+        include=_include(body),
+        namespaces=tools.namespaces,
+        compacts=compacts,
+        input=tuple(with_ids(entries, context.turn_id)),
+        users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
+        system=(*(previous.system if previous else ()), *reader.system),
+        tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
+        dialogue=None if contents is history.dialogue else tuple(history.dialogue),
+        listings=listings,
+        known=tuple(server.label for server in servers if server.listed is not None),
+        approved=reader.servers.approved,
+    )
     return Turn(
         id=context.turn_id,
         surface="responses",
         model=model,
+        models=models,
         target=target,
         google_request=request,
         stream=_stream(body),
         store=echo["store"],
         background=echo["background"],
         previous_id=echo["previous_response_id"],
-        details=ResponsesDetails(
-            echo=echo,
-            include=_include(body),
-            namespaces=tools.namespaces,
-            compacts=compacts,
-            input=tuple(with_ids(entries, context.turn_id)),
-            users=previous.users if previous else tuple(compaction.users(held)),
-            system=(*(previous.system if previous else ()), *reader.system),
-            tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
-            dialogue=tuple(history.dialogue) if made_up else None,
-            listings=listings,
-            known=tuple(server.label for server in servers if server.listed is not None),
-            approved={each.call_id: each.request_id for each in approvals if each.approve},
-        ),
+        details=details,
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
         servers=servers,
-        approvals=approvals,
+        approvals=tuple(reader.servers.approvals),
         max_calls=fields.integer(body, "max_tool_calls"),
         conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *formed, *suited, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *suited, *_unserved(body)),
     )
+
+
+def _finished(
+    body: Json, generate: dict[str, Any], target: Target, context: Context, *, compacts: bool, pictures: bool
+) -> tuple[GenerateContentRequest, tuple[str, ...]]:
+    """Google's request with its configuration and the form of the answer, as the model takes it; and notes."""
+    config, lost = generation_config(body, target, pictures=pictures)
+    if config:
+        generate["generationConfig"] = config
+    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
+    form = wanted_form(given, target.family, path="text.format", flat=True)
+    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
+    if compacts:
+        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
+    request, suited = for_model(generate, target, context.recall)
+    return request, (*lost, *formed, *suited)
 
 
 # -- the input -----------------------------------------------------------------------------------------------
 
 
-def _conversation(body: Json, context: Context) -> Sequence[Json]:
-    """What comes before the input in its conversation."""
+def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
+    """What comes before the input in its conversation; None: it belongs to none."""
     if (wanted := conversation.named(body)) is None:
-        return ()
+        return None
     if (found := context.conversation(wanted)) is None:
         raise conversation.not_found(wanted)
     return found
@@ -240,17 +260,18 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
 
 
 def _entries(
-    body: Json, context: Context, held: Sequence[Json], *, continues: bool
+    body: Json, context: Context, before: Sequence[Entry], *, continues: bool
 ) -> tuple[list[Entry], tuple[str, ...]]:
+    """The input, which may repeat nothing of its conversation; and notes."""
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
         text = "Invalid 'input': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="input", code="empty_array")
-    entries, skipped = resolve(body, context)
-    if conversation.named(body) is not None:
-        conversation.check_new([entry.item for entry in entries], {item.get("id") for item in held}, "input")
-    return entries, skipped
+    entries, notes = resolve(body, context)
+    if body.get("conversation") is not None:
+        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+    return entries, notes
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
@@ -264,44 +285,19 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(
-    body: Json,
-    previous: StoredTurn | Sequence[Json],
-    entries: Sequence[Entry],
-    target: Target,
-    history: History,
-    reader: Items,
-) -> None:
+def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
     """Read what comes before the input: instructions, and the dialogue that it continues."""
-    given = [entry.item for entry in entries]
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
-    if not isinstance(previous, StoredTurn):
-        reader.servers.begin([*previous, *given], ())
-        conversation.read(previous, reader, history, target)
+    if previous is None:
         return
     for text in previous.system:
         history.system(text)
     history.extend(for_target(previous, target))
     reader.remember_calls(previous.items.values())
+    reader.servers.asked(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
-    reader.servers.begin(given, previous.items.values())
-
-
-def _generate(
-    body: Json, generate: dict[str, Any], target: Target, *, pictures: bool, compacts: bool
-) -> tuple[Json, list[str]]:
-    """The request with how it is to be answered; notes."""
-    config, lost = generation_config(body, target, pictures=pictures)
-    if config:
-        generate["generationConfig"] = config
-    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
-    form = wanted_form(given, target.family, path="text.format", flat=True)
-    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
-    if compacts:
-        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
-    return generate, [*lost, *formed]
 
 
 # -- generationConfig ----------------------------------------------------------------------------------------

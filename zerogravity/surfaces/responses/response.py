@@ -115,7 +115,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
         "completed_at": known.get("completed_at"),
         "error": known.get("error"),
         "incomplete_details": known.get("incomplete_details"),
-        "model": turn.model,
+        "model": turn.answering,
         "output": output,
         "usage": known.get("usage"),
         **turn.details_as(ResponsesDetails).echo,
@@ -145,7 +145,7 @@ class Output:
         self.compacts = details.compacts
         self._turn = turn
         self._secret = secret
-        self._encrypted = "reasoning.encrypted_content" in details.include
+        self._encrypted = details.seals_thinking
         self._with_sources = "web_search_call.action.sources" in details.include
         self._one_call = details.one_call
         self._known = details.known

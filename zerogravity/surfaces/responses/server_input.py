@@ -42,12 +42,30 @@ class ServerInput:
         self._answered: set[str] = set()  # ids of the requests that this input answers
         self._run: set[str] = set()  # ids of the calls that it has as items
 
-    def begin(self, entries: Sequence[Json], before: Iterable[Json]) -> None:
-        """Look through the input, and at the items of the response before, whose calls are in the history."""
-        self._answered |= {narrow.text(item.get("approval_request_id")) for item in entries if _is(item, RESPONSE)}
-        self._run |= {call_id(CALL, narrow.text(item.get("id"))) for item in entries if _is(item, CALL)}
-        for item in before:
-            if _is(item, REQUEST) and self._history.expects(call_id(REQUEST, item["id"])):
+    @property
+    def approved(self) -> dict[str, str]:
+        """Ids of the approved calls → ids of the items that asked."""
+        return {each.call_id: each.request_id for each in self.approvals if each.approve}
+
+    def begin(self, items: Iterable[Json]) -> None:
+        """Look through the input, before anything is read."""
+        for item in items:
+            if _is(item, RESPONSE):
+                self._answered.add(narrow.text(item.get("approval_request_id")))
+            elif _is(item, CALL):
+                self._run.add(call_id(CALL, narrow.text(item.get("id"))))
+
+    def ran(self, items: Iterable[Json]) -> None:
+        """Items of an answer that the history gets in Google's form: their results belong to calls that were approved
+        before it."""
+        for item in items:
+            if _is(item, CALL) and self._history.expects(call_id(CALL, narrow.text(item.get("id")))):
+                self._called(item, "")
+
+    def asked(self, items: Iterable[Json]) -> None:
+        """Items of an answer that the history has in Google's form: their requests may be answered."""
+        for item in items:
+            if _is(item, REQUEST) and self._history.expects(call_id(REQUEST, narrow.text(item.get("id")))):
                 self._ask(item)
 
     def read(self, kind: str, item: Json, path: str) -> None:
@@ -88,7 +106,7 @@ class ServerInput:
             self._history.result(call_id(REQUEST, item["id"]), NOT_APPROVED, error=True)
 
     def _answer(self, item: Json, path: str) -> None:
-        asked, approve, reason = answer_members(item, path)
+        asked, approve, reason = answer_of(item, path)
         if (request := self._requests.pop(asked, None)) is None:
             raise _unknown(f"No MCP approval request with id '{asked}' waits for an answer.", path)
         called = call_id(REQUEST, asked)
@@ -113,8 +131,8 @@ class ServerInput:
             self._history.result(called, ". Reason: ".join(filter(None, (NOT_APPROVED, reason))), error=True)
 
 
-def answer_members(item: Json, path: str) -> tuple[str, bool, str]:
-    """(id of the request, approve, reason) of an approval response. Raises FaultError 400 naming the member."""
+def answer_of(item: Json, path: str) -> tuple[str, bool, str]:
+    """(id of the request, whether it is approved, why) of what the client says. Raises FaultError 400."""
     asked = fields.required_string(item, "approval_request_id", path=path)
     if item.get("approve") is None:
         raise fields.missing(f"{path}.approve")

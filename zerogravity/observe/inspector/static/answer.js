@@ -1,6 +1,6 @@
 // The answer as it grows: its items, in one column or in two.
 
-import { draw, toggle } from "./blocks.js";
+import { draw, result, toggle } from "./blocks.js";
 import { add, bytes, empty, fill, h, whole } from "./dom.js";
 import { follow } from "./follow.js";
 
@@ -10,7 +10,7 @@ const growing = (item) => (item.kind === "media" ? `${item.mime} · ${bytes(item
 export function title(item) {
   const dim = (text) => h("span", { class: "dim" }, text);
   return [item.kind === "call" ? [h("b", {}, item.name), item.call_id && h("code", { class: "dim" }, item.call_id)] : item.name ?? item.kind,
-    item.kind === "thinking" && dim(`${whole(item.size ?? item.text.length)} characters`),
+    item.server && dim("run by the gateway"), item.kind === "thinking" && dim(`${whole(item.size ?? item.text.length)} characters`),
     item.signed && dim("signed"), item.cut ? dim(`${whole(item.cut)} more characters`) : null];
 }
 
@@ -28,6 +28,7 @@ class Item {
   }
 
   grow(item) {
+    if (item.result && !this.returned) this.node.append(this.returned = result(item.result));
     if (this.drawn) return;
     if (item.blocks) {
       this.drawn = true;

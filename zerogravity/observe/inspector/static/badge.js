@@ -9,7 +9,7 @@ const OVER = new Set(["done", "failed", "lost", "no result came"]);
 export function tone(turn) {
   if (turn.failed) return turn.code === "cancelled" || turn.code === "client_gone" ? "muted" : "bad";
   if (turn.state === "done") return AMBER.includes(turn.code) ? "warn" : "good";
-  return { stalled: "bad", lost: "bad", "no result came": "warn", thinking: "thinking", text: "text", "tool wait": "call" }[turn.state] ?? "wait";
+  return { stalled: "bad", lost: "bad", "no result came": "warn", thinking: "thinking", text: "text", "tool wait": "call", "running tool": "call" }[turn.state] ?? "wait";
 }
 
 /** What a turn is doing and since when, or how it ended, with the status of what the client or Google said. */

@@ -89,3 +89,8 @@ const KINDS = { text: prose, code, section, media };
 
 /** The elements of some blocks. */
 export const draw = (blocks) => blocks.map((block) => KINDS[block.kind]?.(block));
+
+/** What a call has come to. */
+export const result = ({ failed, facts, blocks }) => h("div", { class: failed ? "result failed" : "result" },
+  h("div", { class: "label" }, ["result", ...facts].join(" · ")),
+  blocks.length ? draw(blocks) : h("p", { class: "dim" }, "(no output)"));

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { Items, Sticky, failure, title } from "./answer.js";
-import { draw, toggle } from "./blocks.js";
+import { draw, result, toggle } from "./blocks.js";
 import { empty, fill, h, whole } from "./dom.js";
 import { follow } from "./follow.js";
 
@@ -11,16 +11,13 @@ const NAMED = { system: "system prompt" };
 
 /** One part of the request; a call with its result. */
 function part(row) {
-  const { result } = row;
   const fold = row.kind === "thinking" || row.role === "system";
   const words = row.kind === "text" ? [NAMED[row.role] ?? row.kind, fold && h("span", { class: "dim" }, `${whole(row.size)} characters`),
     row.cut ? h("span", { class: "dim" }, `${whole(row.cut)} more characters`) : null] : title(row);
   return h("details", { class: `item ${row.kind} ${row.role}`, open: !fold },
     h("summary", {}, h("b", {}, row.role), h("span", {}, words, row.kind === "result" && " · result without its call")),
     h("div", { class: "body" }, draw(row.blocks)),
-    result && h("div", { class: result.failed ? "result failed" : "result" },
-      h("div", { class: "label" }, ["result", ...result.facts].join(" · ")),
-      result.blocks.length ? draw(result.blocks) : h("p", { class: "dim" }, "(no output)")));
+    row.result && result(row.result));
 }
 
 export class Conversation {

@@ -20,6 +20,13 @@ function history(check) {
   ].filter(Boolean).join("\n");
 }
 
+/** A model that is left alone because Google says so. */
+const alone = ({ model, until, reason, google }) => {
+  const end = new Date(until), today = end.toDateString() === new Date().toDateString();
+  return chip("warn", `${model} waits until ${today ? end.toLocaleTimeString() : end.toLocaleString()}`,
+    `Google answered ${google}${reason ? ` (${reason})` : ""}, and is not asked before that`);
+};
+
 const CONNECTION = { live: "good", "no connection": "bad", locked: "bad" };
 const WHAT_TO_DO = {
   "no connection": ["The gateway does not answer.", "This page connects by itself as soon as it runs again: zerogravity serve"],
@@ -38,12 +45,13 @@ export function health(box, state, connection) {
   const [trouble, fix] = WHAT_TO_DO[connection] ?? [];
   const line = h("p", { class: "hop bad" }, trouble, " ", h("span", { class: "fix" }, fix));
   if (connection !== "live") return fill(box, chip(CONNECTION[connection] ?? "", connection), trouble && line);
-  const { line: words, checks = [], ready: isReady, ...rest } = state;
+  const { line: words, checks = [], cooldowns = [], ready: isReady, ...rest } = state;
   const ready = typeof words === "string" ? words.startsWith("ready") : isReady;
   const told = checks.length ? (ready ? "ready" : "not ready") : words;
   return fill(box,
     chip("good", "live"),
     words && chip(`summary ${ready ? "good" : "bad"}`, told, words),
+    cooldowns.map(alone),
     checks.map((check) => chip(verdict(check), check.name, history(check))),
     Object.entries(rest).map(([name, value]) => figure(name, value)),
     checks.filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },

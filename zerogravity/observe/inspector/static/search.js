@@ -3,6 +3,8 @@
 import { add, fill, h } from "./dom.js";
 import { proposals } from "./query.js";
 
+const BEFORE = 6;  // characters of a snippet before what was found
+
 export class Search {
   constructor({ input, hints, remark }, store, older) {
     Object.assign(this, { input, hints, note: remark, store, older, at: -1, listed: [] });
@@ -76,6 +78,13 @@ export class Search {
     else return false;
     return true;
   }
+}
+
+/** `text` from shortly before the first of the words on: a row shows its beginning only. */
+export function near(text, words) {
+  const lower = text.toLowerCase(), at = Math.min(...words.map((word) => lower.indexOf(word)).filter((at) => at >= 0));
+  const from = at > BEFORE && at < Infinity ? text.lastIndexOf(" ", at - BEFORE) + 1 : 0;
+  return from ? `…${text.slice(from)}` : text;
 }
 
 /** `text` with the words marked. */

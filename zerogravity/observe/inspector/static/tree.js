@@ -1,34 +1,32 @@
 // Sessions as lines of the list: each, and the turns of those that are open as a tree: a side line (a sub-agent, an
 // edited question) is indented below the turn that it left from.
 
-/** The turns of one session, oldest first → [{turn, depth}], side lines below the turn before them. */
+/** The turns of one session, oldest first → [{turn, depth}]: the main line, each side line behind the turn that it goes
+ *  on from; one that begins something: behind the turn of the main line before it. As `trace show SESSION` draws it. */
 export function tree(turns) {
-  const ids = new Set(turns.map((turn) => turn.id)), lines = new Map();
+  const ids = new Set(turns.map((turn) => turn.id)), lines = new Map(), sides = new Map();  // id of a turn → the side lines behind it
+  for (const turn of turns) lines.set(turn.branch ?? "", [...lines.get(turn.branch ?? "") ?? [], turn]);
+  let main = "";
   for (const turn of turns) {
-    const line = turn.branch ?? "";
-    if (!lines.has(line)) lines.set(line, []);
-    lines.get(line).push(turn);
-  }
-  const parts = new Map();  // id of a turn → the side lines that begin after it
-  for (const [branch, [first]] of lines) {
-    if (!branch) continue;
-    const before = ids.has(first.previous) ? first.previous
-      : turns.findLast((turn) => turn.created < first.created && turn.branch !== branch)?.id ?? "";
-    parts.set(before, [...parts.get(before) ?? [], branch]);
+    const branch = turn.branch ?? "";
+    if (branch && lines.get(branch)[0] === turn) {
+      const before = ids.has(turn.previous) ? turn.previous : main;
+      sides.set(before, [...sides.get(before) ?? [], branch]);
+    }
+    if (!branch) main = turn.id;
   }
   const made = [];
   const walk = (line, depth) => {
-    for (const turn of lines.get(line) ?? []) {
+    const own = lines.get(line) ?? [];
+    lines.delete(line);
+    for (const turn of own) {
       made.push({ turn, depth });
-      for (const branch of parts.get(turn.id) ?? []) walk(branch, depth + 1);
+      for (const side of sides.get(turn.id) ?? []) walk(side, depth + 1);
     }
   };
-  for (const branch of parts.get("") ?? []) walk(branch, 1);
+  for (const side of sides.get("") ?? []) walk(side, 1);
   walk("", 0);
-  if (made.length < turns.length) {  // ids that contradict one another must hide nothing
-    const shown = new Set(made.map(({ turn }) => turn));
-    for (const turn of turns) if (!shown.has(turn)) made.push({ turn, depth: 1 });
-  }
+  for (const line of [...lines.keys()]) walk(line, 1);  // whose beginning is not known: nothing is hidden
   return made;
 }
 

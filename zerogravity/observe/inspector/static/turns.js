@@ -2,7 +2,7 @@
 
 import { badge, label } from "./badge.js";
 import { day, h, money, ms, short, since } from "./dom.js";
-import { marked } from "./search.js";
+import { marked, near } from "./search.js";
 import { figures } from "./sessions.js";
 import { VirtualList } from "./virtual.js";
 
@@ -102,7 +102,7 @@ export class TurnList {
   turn(turn, depth = undefined) {
     const { usage } = turn, inside = depth !== undefined;
     const out = (usage.candidates ?? 0) + (usage.thoughts ?? 0), snippet = this.store.snippet(turn);
-    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(snippet.text, this.store.query.words)] : marked(label(turn), this.store.query.words);
+    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(near(snippet.text, this.store.query.words), this.store.query.words)] : marked(label(turn), this.store.query.words);
     return h("div", this.props(turn.id, turn.id === this.store.chosen, inside ? depth + 1 : 0, { id: turn.id }),
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
         turn.star && h("span", { class: "star", title: turn.note || "starred" }, "★"),
@@ -112,7 +112,7 @@ export class TurnList {
       h("div", { class: "line dim" }, h("span", { class: "num", title: new Date(turn.created * 1000).toLocaleString() }, day(turn.created)),
         !inside && h("span", { class: "surface", title: turn.client ? turn.surface : null }, turn.client || turn.surface),
         h("span", { class: "grow" }, words),
-        turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
+        turn.tools.length && !snippet ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null,
         turn.price ? h("span", { class: "num price", title: "US dollars at list price" }, money(turn.price)) : null));
   }

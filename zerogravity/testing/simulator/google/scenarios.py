@@ -18,6 +18,7 @@ Numbers after a name are its arguments (``sim:long 500``).
 | 400-key · 400-region · 400-billing · 429-day · 429-plan | the public API's: bad key · place · no free tier · used up |
 | flaky N | 503 for the first N tries of this very prompt (default 1) |
 | thinking-once · malformed-once · nameless-once | so the first time, then a good answer |
+| 429-once · quota-once · drop-once | the same: 429, 429-quota, drop-before |
 | 503-mid · 429-mid · raw-mid | error event inside the stream · a bare JSON error inside the stream |
 | drop · drop-think · drop-before · cut | closed after text · after thoughts · before headers · inside an event |
 | reset · reset-before · half-close · gzip-cut | RST · RST before headers · FIN without end · inside a deflate block |

@@ -43,7 +43,10 @@ NOT_FOUND_PAGE = b"""<!DOCTYPE html>
 """
 KEPT_BODIES = 64 << 20
 MAX_TRIES = 1000
-FIRST = {"flaky": "503", "thinking-once": "thinking-only", "malformed-once": "malformed", "nameless-once": "nameless"}
+FIRST = {
+    "flaky": "503", "429-once": "429", "quota-once": "429-quota", "drop-once": "drop-before",
+    "thinking-once": "thinking-only", "malformed-once": "malformed", "nameless-once": "nameless",
+}  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
