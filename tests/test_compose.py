@@ -193,6 +193,8 @@ async def test_without_interception_every_surface_is_served(start: Start, http, 
         assert said.error is None
         refused = await ask(gateway, http, surface, "sim:429", stream=stream)
         assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
+        busy = await ask(gateway, http, surface, f"sim:flaky {stream} {surface}", stream=stream)
+        assert busy.status == 503  # trying again is up to the language server
         broken = await ask(gateway, http, surface, "sim:drop", stream=stream)
         assert broken.error
         tools = await ask(gateway, http, surface, "hello", stream=stream, tools=True)

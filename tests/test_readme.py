@@ -110,7 +110,7 @@ def test_settings_and_options_exist() -> None:
         assert name.lower() in SETTINGS or name == "CLIENTS", name
     for name in re.findall(r"\bzg_([a-z_]+)", TEXT):
         assert name in {option for option, _, _ in OPTIONS}, name
-    for name in ("aliases", "remote_urls", "store_path", "trace_dir", "limits.turns"):
+    for name in ("aliases", "remote_urls", "store_path", "trace_dir", "limits.turns", "limits.retry_seconds"):
         assert f"`{name}" in TEXT
         assert name in SETTINGS
 
@@ -126,6 +126,7 @@ def test_limits_are_the_defaults() -> None:
         "from the request to the LS until its call to Google": f"{limits.match_seconds:g} s",
         "upstream silence": f"{limits.idle_seconds:g} s",
         "a turn": f"{limits.turn_seconds / 60:g} min, {limits.turn_bytes // MIB} MiB",
+        "a model is left alone, as Google says": f"{limits.cooldown_seconds / 86400:g} days",
         "finished turns in memory": f"{limits.store_turns}, {limits.store_bytes // MIB} MiB, "
         f"{limits.store_seconds / 3600:g} h",
         "stored responses that wait for the disk": f"{limits.unwritten_bytes // MIB} MiB",

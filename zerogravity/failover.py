@@ -172,8 +172,8 @@ class Failover(Rule):
         cooldown = self._cooldowns.of(turn.target)
         if cooldown is None:  # it has just ended
             return turn
-        why = f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
-        if (other := self._another(turn, why)) is None:
+        state = f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
+        if (other := self._another(turn, state)) is None:
             self._count("refusal", "cooldown")
             raise FaultError(self._cooldowns.refusal(turn.target, cooldown))
         self._count("fallback", "cooldown")
@@ -219,8 +219,9 @@ class Failover(Rule):
         self._count("fallback", why(fault))
         return other
 
-    def _another(self, turn: Turn, why: str) -> Turn | None:
-        """The turn for the first fallback that is not in cooldown and can be asked; with a note."""
+    def _another(self, turn: Turn, state: str) -> Turn | None:
+        """The turn for the first fallback that is not in cooldown and can be asked; with a note. ``state``: what is
+        wrong with its own model."""
         notes = list[str]()
         for number, fallback in enumerate(turn.fallbacks, 1):
             if self._cooldowns.of(fallback.target) is not None:
@@ -230,8 +231,8 @@ class Failover(Rule):
             except FaultError as error:
                 notes.append(f"model: {fallback.target.name} cannot be asked: {error.fault.message}")
                 continue
-            notes.append(f"model: {turn.target.name} {why}, {fallback.target.name} is asked")
-            logger.info("turn %s: %s", turn.id, "; ".join(notes))
+            notes.append(f"model: {turn.target.name} {state}, {fallback.target.name} is asked")
+            logger.info("turn %s: %s", turn.id, notes[-1])
             rest = tuple(Fallback(one.target, partial(_noted, one, notes)) for one in turn.fallbacks[number:])
             return replace(other, notes=(*notes, *other.notes), fallbacks=rest)
         return None

@@ -48,6 +48,31 @@ def test_demo(monkeypatch: pytest.MonkeyPatch, arguments: list[str], called: dic
     assert (result.exit_code, calls) == (0, [{"stays": False, **usual, **called}])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment", "token"),
+    [
+        (["--serve"], {"ZEROGRAVITY_INSPECTOR_TOKEN": "mine"}, "mine"),
+        ([], {"ZEROGRAVITY_INSPECTOR_TOKEN": "mine"}, ""),
+        (["--serve"], {"ZEROGRAVITY_INSPECTOR": "false"}, ""), (["--serve"], {"ZEROGRAVITY_LISTEN": "nonsense"}, ""),
+    ],
+)  # fmt: skip
+def test_one_that_stays_has_the_users_inspector_token(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], environment: dict[str, str], token: str
+) -> None:
+    given = list[StackOptions]()
+
+    async def work(options: StackOptions) -> int:
+        given.append(options)
+        return 0
+
+    for name in ("run", "serve"):
+        monkeypatch.setattr(demonstration, name, work)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert run("demo", *arguments).exit_code == 0
+    assert [options.inspector_token for options in given] == [token]
+
+
 def test_the_runtime_knows_the_public_api_only() -> None:
     result = run("demo", "--real", "--api", "v1internal")
     assert result.exit_code == 2

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from tests.strategies import faults, record_lists
+from tests.strategies import faults, record_lists, served_lists
 from zerogravity.core import codec
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, Record, TextDelta
 from zerogravity.core.turn import Details, Target
@@ -111,7 +111,7 @@ def test_a_record_comes_back_with_its_bytes() -> None:
     )
 
 
-@given(record_lists())
+@given(record_lists() | served_lists())
 def test_any_records_come_back(records: list[Record]) -> None:
     for record in records:
         line = json.loads(json.dumps(codec.record_out(record, record.t_ns, (0, 0))))

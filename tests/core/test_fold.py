@@ -17,6 +17,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
@@ -263,3 +264,28 @@ def test_a_prefix_folds_to_a_prefix(records_):
 
 def test_every_kind_of_event_is_taken():
     assert Assembler._TAKE.keys() == set(get_args(Event))
+
+
+def test_what_a_failed_round_brought_is_no_part_of_the_answer():
+    events = (
+        AttemptOpened(), ThinkingDelta("hm"), CALL, AttemptClosed("STOP"), RoundOpened("m"),
+        AttemptOpened(), ThinkingDelta("so"), Grounding({"a": 1}), RoundOpened("other", "it was busy"),
+        AttemptOpened(), T("yes"),
+    )  # fmt: skip
+    state = fold(records(*events))
+    assert [brief(item) for item in state.items] == [
+        ("thinking", "hm", None), ("call", "call_1", None), ("text", "yes", None),
+    ]  # fmt: skip
+    assert [item.index for item in state.items] == [0, 1, 2]
+    assert (state.rounds, state.round.begins_at, state.round.attempts, state.attempts) == (3, 2, 1, 3)
+    assert (state.has_thinking, state.has_calls, state.has_text, state.has_media) == (True, True, True, False)
+    assert (state.grounding, state.served_by) == (None, "other")
+
+
+def test_nothing_is_shown_of_its_end():
+    """Its thought was hidden, and closes without a step."""
+    made = Assembler()
+    (record,) = records(ThinkingDelta("hm"))
+    made.feed(record)
+    (record,) = records(RoundOpened("other", "it was busy"))
+    assert made.feed(record) == []

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
-from zerogravity.core.events import AttemptOpened, Finished, RequestLine, TextDelta
+from zerogravity.core.events import AttemptOpened, Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
-from zerogravity.core.running import RunningTurn
-from zerogravity.errors import Termination, internal
+from zerogravity.core.running import Following, RunningTurn
+from zerogravity.errors import Termination, internal, upstream
 
 DECISION = Await(1.0, internal("x"))
+BUSY = Failed(upstream(503, "upstream_error", "busy"))
 LINE = RequestLine("POST", "https://x.example", "HTTP/1.1")
 
 
@@ -53,6 +55,37 @@ def test_a_turn_is_watched_for_its_own_stop_sequences(make_turn, clock, ended, s
     assert running.channel.state.text == ("he" if stops else "hello")
     assert ended == ([running.channel] if stops else [])
     assert running.channel.terminal == (Finished("stop_sequence", "llo") if stops else None)
+
+
+def moving(make_turn, clock, **fields):
+    """A turn whose failures are followed by another round."""
+    follow = Following(lambda running: None, "it was busy")  # type: ignore[arg-type, return-value]
+    return RunningTurn(make_turn(**fields), clock, follow=lambda _, end: follow if isinstance(end, Failed) else None)
+
+
+def test_another_model_s_turn_is_what_readers_see(make_turn, clock):
+    running = moving(make_turn, clock, size=100)
+    first = running.turn
+    running.close(BUSY)
+    same = running.again(replace(first, google_request={"contents": ["more"]}))
+    assert running.channel.turn is first
+    same.close(BUSY)
+    other = replace(first, target=replace(first.target, ls_model="OTHER"), served_by="other", size=7)
+    moved = same.again(other)
+    assert moved.turn is other
+    assert moved.channel.turn == other
+    assert moved.channel.turn.size == 100  # counted when it came
+
+
+def test_what_a_failed_round_held_back_does_not_come_up_in_the_next_one(make_turn, clock):
+    running = moving(make_turn, clock, stops=("END",))
+    running.append(0, b"{}", (AttemptOpened(), TextDelta("E")))
+    assert running.channel.state.text == ""
+    running.close(BUSY)
+    again = running.again(running.turn)
+    again.append(1, b"{}", (AttemptOpened(), TextDelta("Yes")))
+    again.close(Finished("stop"))
+    assert again.channel.state.text == "Yes"
 
 
 async def test_a_supervisor_sleeps_through_events_and_wakes_for_phases_and_policy(running):

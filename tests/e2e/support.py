@@ -18,6 +18,8 @@ from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
+NO_COOLDOWN = {"ZEROGRAVITY_LIMITS_COOLDOWN_SECONDS": "0"}  # turns do not meet each other's failures
+ASKED_ONCE = {"ZEROGRAVITY_LIMITS_RETRY_SECONDS": "0"}
 ResponsePath = Literal["relay", "hooks"]
 SURFACES = ("responses", "chat", "gemini", "messages")
 both_response_paths = pytest.fixture(scope="module", params=["relay", "hooks"])(lambda request: request.param)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import SURFACES, ask, at_rest
+from tests.e2e.support import ASKED_ONCE, NO_COOLDOWN, SURFACES, ask, at_rest
 from zerogravity.testing.simulator.language_server import build
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
@@ -36,7 +36,7 @@ ENDS: dict[str, tuple[int, int]] = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["2026-03", "2026-09"])
 async def built(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
     ls = build(request.param, retry_s=0.02, background=False)
-    async with Stack(StackOptions(ls=ls)) as stack:
+    async with Stack(StackOptions(ls=ls, env={**NO_COOLDOWN, **ASKED_ONCE})) as stack:
         yield stack
 
 

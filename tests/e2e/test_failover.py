@@ -8,7 +8,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import CHECK, MODEL, SURFACES, Said, ask, at_rest, both_response_paths, quick, request
+from tests.e2e.support import (
+    CHECK,
+    MODEL,
+    NO_COOLDOWN,
+    SURFACES,
+    Said,
+    ask,
+    at_rest,
+    both_response_paths,
+    quick,
+    request,
+)
 from zerogravity.testing.simulator.google.default_answers import claude_thoughts
 from zerogravity.testing.simulator.google.scenarios import (
     Scenario,
@@ -31,9 +42,7 @@ everywhere = pytest.mark.parametrize("surface", SURFACES)
 
 
 def options() -> StackOptions:
-    """Nobody is left alone, so that tests do not meet each other's failures."""
-    env = {"ZEROGRAVITY_LIMITS_COOLDOWN_SECONDS": "0", "ZEROGRAVITY_FALLBACKS": f"{OTHER}={MODEL}"}
-    return StackOptions(ls=quick(), env={**LIMITS, **env})
+    return StackOptions(ls=quick(), env={**LIMITS, **NO_COOLDOWN, "ZEROGRAVITY_FALLBACKS": f"{OTHER}={MODEL}"})
 
 
 def busy(status: int = 503, *details: Any) -> Scenario:

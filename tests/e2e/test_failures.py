@@ -13,7 +13,19 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, both_response_paths, on, quick, request
+from tests.e2e.support import (
+    ASKED_ONCE,
+    CHECK,
+    NO_COOLDOWN,
+    SURFACES,
+    Said,
+    ask,
+    at_rest,
+    both_response_paths,
+    on,
+    quick,
+    request,
+)
 from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity import ADDON
@@ -25,8 +37,9 @@ response_path = both_response_paths
 
 
 def options() -> StackOptions:
+    """What is tried again, and who is left alone, is in test_failover."""
     limits = {"ZEROGRAVITY_LIMITS_TURNS": "32", "ZEROGRAVITY_LIMITS_GRACE_SECONDS": "10"}
-    return StackOptions(ls=quick(), env=limits)
+    return StackOptions(ls=quick(), env={**limits, **NO_COOLDOWN, **ASKED_ONCE})
 
 
 @pytest.mark.parametrize("surface", SURFACES)

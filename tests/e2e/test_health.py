@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import ask, quick, ready
+from tests.e2e.support import NO_COOLDOWN, ask, quick, ready
 from tests.running import URL, Command, command
 from tests.waiting import until
 from zerogravity import certs
@@ -66,7 +66,8 @@ async def serving(folder: Path, upstream: str, *arguments: str, **variables: str
     given = ["--proxy-port", str(proxy), "--google", upstream, *arguments]
     async with LanguageServerSimulator(options) as ls, aiohttp.ClientSession() as http:
         settings = {
-            "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS_URL": ls.url, "ZEROGRAVITY_LS_CSRF": CSRF, **variables,
+            "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS_URL": ls.url, "ZEROGRAVITY_LS_CSRF": CSRF,
+            **NO_COOLDOWN, **variables,
         }  # fmt: skip
         async with command(folder, "serve", *given, **settings) as running:
             yield Scene(running, (await running.until(URL))[1], ls, http, folder)

@@ -12,6 +12,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,10 +196,10 @@ TYPED: dict[str, Typed] = {
         'FROM turns GROUP BY client"'
     ),
     "zerogravity replay last --speed 4 --fault cut@7": Typed(
-        READY, "zerogravity replay {turn} --speed 4 --fault cut@7 --listen 127.0.0.1:0", stays=True, code=130
+        READY, "zerogravity replay {turn} --speed 4 --fault cut@7 --listen 127.0.0.1:0", stays=True
     ),
     "zerogravity cassette DIR": Typed(
-        READY, "zerogravity cassette {traces} --listen 127.0.0.1:0", stays=True, code=130
+        READY, "zerogravity cassette {traces} --listen 127.0.0.1:0", stays=True
     ),
     "python -m pydoc zerogravity.testing": Typed("zerogravity_cassette"),
     # Development
@@ -293,6 +294,11 @@ class Machine:
 
     home: Path
     names: dict[str, str]
+
+    @property
+    def token(self) -> str:
+        """The user's, for inspectors."""
+        return str(tomllib.loads((self.home / "config/zerogravity/config.toml").read_text())["inspector_token"])
 
     def filled(self, text: str) -> str:
         for name, value in {**self.names, "proxy": str(free_port())}.items():
@@ -396,6 +402,7 @@ async def test_the_lines_that_the_demo_prints_can_be_pasted(machine: Machine) ->
         pasted = re.findall(r"^  (curl -N .*?)\n\n", running.output, re.M | re.S)
         assert len(pasted) == 4
         assert "each turn is kept" not in running.output, "they go with the demo"
+        assert f"/inspector?token={machine.token}\n" in running.output, "zerogravity open finds it"
         for answer in await asyncio.gather(*map(machine.says, pasted)):
             assert "stand-in" in answer
         assert await running.stop(signal.SIGINT) == 0

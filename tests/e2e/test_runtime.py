@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from tests.e2e.support import SURFACES, ask, at_rest, quick
+from tests.e2e.support import ASKED_ONCE, NO_COOLDOWN, SURFACES, ask, at_rest, quick
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import build
 from zerogravity.testing.simulator.stack import Stack, StackOptions
@@ -18,7 +18,7 @@ async def test_turns_of_the_runtime(compaction: bool) -> None:
     async with GoogleSimulator(tls=False) as google:
         ls = build("runtime", compaction=compaction, retry_s=0.02)
         async with (
-            Stack(StackOptions(upstream=google.url, api="public", ls=ls)) as stack,
+            Stack(StackOptions(upstream=google.url, api="public", ls=ls, env=NO_COOLDOWN)) as stack,
             aiohttp.ClientSession() as http,
         ):
             for surface in SURFACES:
@@ -43,7 +43,7 @@ REFUSED = {
 async def test_h40_the_public_apis_refusals_say_what_a_key_holder_can_do() -> None:
     """On every surface, before the answer and in a stream; nobody is told to log in to an editor."""
     async with GoogleSimulator(tls=False) as google:
-        options = StackOptions(upstream=google.url, api="public", ls=quick())
+        options = StackOptions(upstream=google.url, api="public", ls=quick(), env={**NO_COOLDOWN, **ASKED_ONCE})
         async with Stack(options) as stack, aiohttp.ClientSession() as http:
             for surface in SURFACES:
                 for prompt, (status, remedy) in REFUSED.items():

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import TOOL, ready
+from tests.e2e.support import NO_COOLDOWN, TOOL, ready
 from tests.running import URL, Command, command
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
@@ -44,7 +44,7 @@ async def served(folder: Path, *arguments: str) -> AsyncIterator[tuple[Command, 
         aiohttp.ClientSession() as http,
         command(
             folder, "serve", "--proxy-port", str(port), "--google", google.url, "--listen", "127.0.0.1:0",
-            "--ls-url", ls.url, *arguments, ZEROGRAVITY_LS_CSRF=ls.csrf,
+            "--ls-url", ls.url, *arguments, ZEROGRAVITY_LS_CSRF=ls.csrf, **NO_COOLDOWN,
         ) as running,
     ):  # fmt: skip
         yield running, (await running.until(URL))[1].rstrip('"}'), http

@@ -23,6 +23,11 @@ def pid() -> str:
 
 
 @server.tool()
+def die() -> str:
+    os._exit(3)
+
+
+@server.tool()
 def sleep() -> str:
     time.sleep(600)
     return "never"

@@ -136,13 +136,20 @@ async def test_a_tool_that_there_is_not(witness: Witness) -> None:
 async def test_a_command_is_started_asked_and_ended(capfd: pytest.CaptureFixture[str]) -> None:
     command = {"command": sys.executable, "args": (str(SERVER),), "env": {"GREETING": "good day"}}
     async with connected(**command) as session:
-        assert [tool["name"] for tool in (await session.list_tools())[0]] == ["greet", "pid", "sleep"]
+        assert [tool["name"] for tool in (await session.list_tools())[0]] == ["greet", "pid", "die", "sleep"]
         result = await session.call_tool("greet", {"name": "Ada"})
         assert result["content"] == [{"type": "text", "text": "good day Ada"}]
         pid = int((await session.call_tool("pid", {}))["content"][0]["text"])
         assert psutil.pid_exists(pid)
     assert not psutil.pid_exists(pid)
     assert capfd.readouterr().err == ""
+
+
+async def test_a_command_that_ends_by_itself_is_started_again() -> None:
+    async with connected(command=sys.executable, args=(str(SERVER),)) as session:
+        assert (await refused(session.call_tool("die", {})))["message"]
+        result = await session.call_tool("greet", {"name": "Ada"})
+        assert result["content"] == [{"type": "text", "text": "hello Ada"}]
 
 
 async def test_a_command_that_cannot_be_run() -> None:

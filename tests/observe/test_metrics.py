@@ -254,3 +254,19 @@ def test_labels_come_from_closed_sets_never_from_content(store, metrics, make_tu
 def test_two_processes_worth_of_metrics_do_not_meet(store, metrics):
     Metrics(REGISTRY).request("chat", 200)
     assert samples(metrics) == {}
+
+
+def test_what_follows_failures_is_counted_by_reason():
+    metrics = Metrics(REGISTRY)
+    for event, reason in (
+        ("retry", "trouble"),
+        ("fallback", "cooldown"),
+        ("refusal", "cooldown"),
+        ("retry", "so what"),
+    ):
+        metrics.failed_over(event, reason)
+    lines = metrics.render().decode().splitlines()
+    assert {
+        'zg_retries_total{reason="trouble"} 1.0', 'zg_retries_total{reason="other"} 1.0',
+        'zg_fallbacks_total{reason="cooldown"} 1.0', 'zg_cooldown_refusals_total{reason="cooldown"} 1.0',
+    } <= {*lines}  # fmt: skip

@@ -22,7 +22,9 @@ from zerogravity.core.events import (
     ToolsListed,
     Usage,
 )
-from zerogravity.observe.redaction import redacted_event, redacted_records, spread_secrets_masked
+from zerogravity.core.turn import Fallback
+from zerogravity.observe.redaction import redacted_event, redacted_records, redacted_turn, spread_secrets_masked
+from zerogravity.testing.builders import turn
 
 SECRET = "sk-abcdefgh1234567890"
 
@@ -114,3 +116,11 @@ def test_why_a_call_cannot_be_run_is_shown_without_secrets():
 )  # fmt: skip
 def test_what_rounds_bring_is_shown_without_secrets(event, shown):
     assert redacted_event(event) == shown
+
+
+def test_a_redacted_turn_has_no_way_to_the_request_as_it_came():
+    fallback = Fallback(turn().target, turn)
+    shown = redacted_turn(turn(fallbacks=(fallback,), models=("a", SECRET), served_by=SECRET))
+    assert shown.fallbacks == ()
+    assert SECRET not in repr(shown)
+    assert shown.models[0] == "a"

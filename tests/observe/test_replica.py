@@ -11,8 +11,9 @@ from tests.conftest import evict
 from tests.recording import PLAIN, PlainEmitter
 from tests.strategies import record_lists
 from zerogravity.core.channel import ChannelWriter
-from zerogravity.core.events import Finished, RequestLine, TextDelta
+from zerogravity.core.events import AttemptOpened, Finished, RequestLine, TextDelta
 from zerogravity.core.fold import fold
+from zerogravity.core.running import Following, RunningTurn
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.source import BEFORE
 from zerogravity.testing.builders import FakeClock, replay, turn
@@ -135,3 +136,25 @@ def test_the_copy_of_any_turn_is_the_fold_of_its_records(records):
     assert copy.state == fold(copy.records)
     assert copy.channel.termination == channel.termination
     assert [record.span for record in copy.records] == [record.span for record in channel.records]
+
+
+def test_it_becomes_the_turn_of_the_model_that_answers():
+    surface, made = counting()
+    follow = Following(lambda running: None, "it was busy")  # type: ignore[arg-type, return-value]
+    running = RunningTurn(turn(stream=True), FakeClock(), follow=lambda _, end: follow)
+    copy = copy_of(running.channel, surface)
+    running.append(0, b"{}", (AttemptOpened(503),))
+    assert len(list(copy.grow())) == 1
+    assert copy.frames
+    running.close(Finished("stop"))
+    other = turn(stream=True, target=replace(turn().target, name="other"), served_by="other", notes=("moved",))
+    again = running.again(other)
+    again.append(1, b"{}", (TextDelta("hello"),))
+    assert [record.seq for record in copy.grow()] == [1, 2]  # each is told once
+    shown, info = copy.channel.turn, copy.info
+    assert (shown.served_by, info["target"]["name"], info["notes"]) == ("other", "other", ["moved"])
+    assert (copy.state.text, copy.channel.count) == ("hello", 3)
+    assert copy.channel.turn.fallbacks == ()
+    assert len(made) == 1
+    assert copy.frames
+    assert len(made) == 2

@@ -12,6 +12,7 @@ from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     Failed,
+    Finished,
     FunctionCall,
     Grounding,
     Notice,
@@ -20,6 +21,7 @@ from zerogravity.core.events import (
     TextDelta,
     ThinkingDelta,
 )
+from zerogravity.core.running import Following
 from zerogravity.core.turn import RecordedDetails
 from zerogravity.errors import upstream
 from zerogravity.observe import trace_reader
@@ -165,3 +167,27 @@ def test_a_secret_spread_over_deltas_is_masked_at_the_end(recording, make_turn, 
     assert b"abcdefgh" not in written
     assert trace.state.text == "key: " + "".join(cut).replace("sk-abcdefgh1234567890", "[redacted]") + " ok"
     assert [record.seq for record in trace.records] == list(range(len(channel.records)))
+
+
+def test_a_turn_that_moves_to_another_model_is_kept_as_it_is_for_that(recording, make_turn):
+    """Also where its folder had been begun before."""
+    made = recording()
+    follow = Following(lambda running: None, "it was busy")
+    failing = Failed(upstream(503, "upstream_error", "busy"))
+    running = made.store.open(make_turn(), follow=lambda _, end: follow if isinstance(end, Failed) else None)
+    made.flush()
+    (folder,) = made.folders()
+    before = json.loads((folder / "generate.json").read_bytes())
+    running.append(0, b"{}", (AttemptOpened(status=503), AttemptClosed(None)))
+    running.close(failing)
+    target = replace(running.turn.target, name="other", family="claude")
+    other = replace(running.turn, target=target, served_by="other", google_request={"contents": [], "of": "other"})
+    again = made.store.again(running, other)
+    again.append(1, b"{}", (AttemptOpened(), TextDelta("hello")))
+    again.close(Finished("stop"))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert (trace.turn.model, trace.turn.served_by, trace.turn.target.family) == (running.turn.model, "other", "claude")
+    assert "of" not in before
+    assert json.loads((folder / "generate.json").read_bytes())["of"] == "other"
+    assert (trace.state.text, trace.state.rounds, trace.state.attempts) == ("hello", 2, 2)

@@ -23,7 +23,7 @@ from google import genai
 from google.genai import types
 
 import tests.runtime.messages  # noqa: F401  # registers its features
-from tests.e2e.support import SURFACES, ask, at_rest, quick, request
+from tests.e2e.support import NO_COOLDOWN, SURFACES, ask, at_rest, quick, request
 from tests.mcp.serving import Witness, sdk_server, served
 from tests.reading import to_the_end
 from tests.runtime.features import (
@@ -775,8 +775,8 @@ async def both(
         file.chmod(0o600)
         env = {"ZEROGRAVITY_CONFIG": str(file)}
         editor, runtime = await asyncio.gather(
-            stack.enter_async_context(Stack(StackOptions(ls=quick(), env=env))),
-            stack.enter_async_context(Stack(StackOptions(runtime=binary, env=env))),
+            stack.enter_async_context(Stack(StackOptions(ls=quick(), env={**env, **NO_COOLDOWN}))),
+            stack.enter_async_context(Stack(StackOptions(runtime=binary, env={**env, **NO_COOLDOWN}))),
         )
         yield End("editor", editor, http), End("runtime", runtime, http)
         await asyncio.gather(at_rest(editor), at_rest(runtime))

@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
+from tests.e2e.support import ASKED_ONCE, NO_COOLDOWN, SURFACES, Said, ask, at_rest, quick
 from zerogravity.testing.simulator.google import scenarios
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
@@ -78,8 +78,12 @@ async def both(request: pytest.FixtureRequest, binary: Path) -> AsyncIterator[Bo
     mode: Literal["reverse", "proxy"] = request.param
     async with AsyncExitStack() as stack:
         made = Both(
-            await stack.enter_async_context(Stack(StackOptions(mode=mode, ls=quick()))),
-            await stack.enter_async_context(Stack(StackOptions(mode=mode, runtime=binary))),
+            await stack.enter_async_context(
+                Stack(StackOptions(mode=mode, ls=quick(), env={**NO_COOLDOWN, **ASKED_ONCE}))
+            ),
+            await stack.enter_async_context(
+                Stack(StackOptions(mode=mode, runtime=binary, env={**NO_COOLDOWN, **ASKED_ONCE}))
+            ),
             await stack.enter_async_context(aiohttp.ClientSession()),
         )
         yield made

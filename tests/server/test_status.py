@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.server.support import Serve
-from zerogravity.errors import Termination, language_server
+from zerogravity.cooldowns import Cooldowns
+from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.observe.health import Health
 from zerogravity.server import welcome
 from zerogravity.server.services import Bearer
+from zerogravity.testing.builders import TARGET
 
 
 async def test_root_has_no_body(serve: Serve) -> None:
@@ -124,3 +126,14 @@ async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCapt
         assert (status, body["error"]["param"]) == (400, "token")
     assert bearer.value is None
     assert "ya29" not in caplog.text
+
+
+async def test_models_that_are_left_alone_are_named(serve: Serve) -> None:
+    cooldowns = Cooldowns(60, lambda: 1_770_000_000.0)
+    served = await serve(services={"cooldowns": cooldowns})
+    for path in ("/health", "/ready"):
+        assert "cooldowns" not in (await served.get(path))[2]
+    cooldowns.note(TARGET, upstream(429, "rate_limit_exceeded", "slow", retry_after=30.0, reason="rate"))
+    for path in ("/health", "/ready"):
+        (found,) = (await served.get(path))[2]["cooldowns"]
+        assert (found["model"], found["until"]) == ("gemini-3-flash", "2026-02-02T02:40:30.000Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +37,8 @@ def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: L
     if real and api == "v1internal":
         raise click.UsageError("--real: the runtime calls the public API, not v1internal")
     settings = {"trace_dir": trace} if trace else {}
+    # else sim:429-quota would silence a model of the stand-in's until it is started again
+    env = {} if upstream else {"ZEROGRAVITY_LIMITS_COOLDOWN_SECONDS": "30"}
     options = StackOptions(
         mode=mode,
         port=(8741 if stay else 0) if port is None else port,
@@ -43,10 +46,24 @@ def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: L
         api=api,
         upstream_ca=upstream_ca,
         settings=settings,
+        env=env,
         runtime=demonstration.real_runtime() if real else None,
+        inspector_token=_users_token() if stay else "",
     )
     try:
         run(demonstration.serve(options) if stay else demonstration.run(options))
     except StackError as error:
         click.echo(f"zerogravity: {error}", err=True)
         sys.exit(1)
+
+
+def _users_token() -> str:
+    """So that ``open``, ``run`` and ``top`` find this inspector as they find that of ``serve``; empty: the user has
+    none."""
+    from zerogravity import config
+    from zerogravity.errors import FaultError
+    from zerogravity.observe.inspector.token import token_of
+
+    with suppress(FaultError):  # no setting of the user's matters here
+        return token_of(config.load().config) or ""
+    return ""

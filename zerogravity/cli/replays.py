@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,17 +73,18 @@ def _serve(pick: Callable[[Turn], Trace], listen: str, pace: Pace, what: str, **
     from zerogravity.testing import replay_server
 
     async def run() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
         async with replay_server.serve(pick, listen=listen, pace=pace, **models) as server:
             click.echo(what, err=True)
             for name, path in (("OPENAI", "/v1"), ("ANTHROPIC", ""), ("GOOGLE_GEMINI", "")):
                 click.echo(f"  {name}_BASE_URL={server.url}{path}", err=True)
             click.echo(server.url)
-            await asyncio.Event().wait()
+            await stop.wait()
 
     try:
         asyncio.run(run())
-    except KeyboardInterrupt:
-        sys.exit(130)
     except OSError as error:
         raise click.ClickException(f"cannot listen on {listen}: {error.strerror or error}") from error
 

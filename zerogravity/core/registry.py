@@ -226,7 +226,8 @@ class MitmStore:
             running.end(terminal)
 
     def _closed(self, channel: CascadeChannel) -> None:
-        self._finished[channel.id] = self._running.pop(channel.id)
+        self._finished[channel.id] = running = self._running.pop(channel.id)
+        running.forget_fallbacks()
         self.on_closed.call(channel)
 
     def sweep(self) -> int:

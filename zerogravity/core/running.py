@@ -84,6 +84,8 @@ class RunningTurn(ChannelWriter):
         self._show(turn)
         self.add(RoundOpened(turn.target.name, self.following.why))
         following = copy(self)
+        if self.following.why and turn.stops:  # what the failed round left in it is no part of the answer
+            following._watcher = StopWatcher(turn.stops)
         following._begin(turn, {"received": self.marks["received"]})
         return following
 
@@ -98,6 +100,11 @@ class RunningTurn(ChannelWriter):
         results of calls that ran here, is not: it holds what is part of the answer."""
         if turn.target != self._turn.target:
             self._log.turn = replace(turn, size=self._log.turn.size)
+
+    def forget_fallbacks(self) -> None:
+        """The turn is over; they hold the request as it came."""
+        if self._turn.fallbacks or self._log.turn.fallbacks:
+            self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
 
     def add(self, *events: Event) -> None:
         """A record of our own, also between two rounds; nothing after the end."""
@@ -122,8 +129,6 @@ class RunningTurn(ChannelWriter):
         """End the turn, also where it was about to go on. The first call wins."""
         if not super().close(terminal):
             return False
-        if self._turn.fallbacks or self._log.turn.fallbacks:  # they hold the request as it came
-            self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
         self._on_close(self.channel)
         return True
 

@@ -20,7 +20,14 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
-from mcp.types import HEADER_MISMATCH, CallToolRequest, CallToolRequestParams, CallToolResult, Implementation
+from mcp.types import (
+    CONNECTION_CLOSED,
+    HEADER_MISMATCH,
+    CallToolRequest,
+    CallToolRequestParams,
+    CallToolResult,
+    Implementation,
+)
 
 from zerogravity.config import Limits
 from zerogravity.mcp.failures import ServerError, gone, http, protocol, slow
@@ -45,7 +52,8 @@ class Connection:
         self._guard: Guard | None = None
         self._open: asyncio.Future[Client] | None = None
         self._life: asyncio.Task[None] | None = None
-        self._closing = asyncio.Event()
+        self._end = asyncio.Event()  # of the session that is open
+        self._closed = False
         self._asking = set[asyncio.Task[Any]]()
 
     async def list_tools(self, cursor: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
@@ -61,7 +69,8 @@ class Connection:
 
     async def close(self) -> None:
         """End what is being asked, and the session."""
-        self._closing.set()
+        self._closed = True
+        self._end.set()
         asking = set(self._asking)
         for one in asking:
             one.cancel()
@@ -75,15 +84,13 @@ class Connection:
         finally:
             if self._life.cancel():
                 await asyncio.wait((self._life,))
-        if not self._life.cancelled():
-            self._life.exception()  # nobody waits for it any more
 
     # -- asking ----------------------------------------------------------------------------------------------
 
     async def _ask[T](self, question: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Raises ServerError for whatever goes wrong at the server's end, also when it is too slow. A question that is
         given up is cancelled at the server, too: the SDK sees to that."""
-        asking = asyncio.create_task(self._asked(question))
+        asking = _quiet(asyncio.create_task(self._asked(question)))
         self._asking.add(asking)
         try:
             await asyncio.wait((asking,), timeout=self._limits.mcp_seconds)
@@ -100,20 +107,29 @@ class Connection:
                 await asyncio.wait((asking,))
 
     async def _asked[T](self, question: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        return await question(await self._client())
+        client = await self._client()
+        try:
+            return await question(client)
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED and self._endpoint.command:
+                self._end.set()  # it has ended, and is started again for the next question
+            raise
 
     async def _client(self) -> Client:
-        if self._closing.is_set():
+        if self._life is not None and self._end.is_set():
+            await asyncio.wait((self._life,))
+        if self._closed:
             raise gone("the session was closed")
-        if self._open is None:
-            self._open = asyncio.get_running_loop().create_future()
-            self._life = asyncio.create_task(self._live(self._open), name=f"mcp {self._endpoint.label}")
-        assert self._life is not None
-        await asyncio.wait((self._open, self._life), return_when=asyncio.FIRST_COMPLETED)
-        if not self._open.done():
-            error = None if self._life.cancelled() else self._life.exception()
+        if self._open is None or self._life is None or self._life.done():
+            self._open, self._end = asyncio.get_running_loop().create_future(), asyncio.Event()
+            living = self._live(self._open, self._end)
+            self._life = _quiet(asyncio.create_task(living, name=f"mcp {self._endpoint.label}"))
+        opened, life = self._open, self._life
+        await asyncio.wait((opened, life), return_when=asyncio.FIRST_COMPLETED)
+        if not opened.done():
+            error = None if life.cancelled() else life.exception()
             raise self._described(error or gone("the session was closed"))
-        return self._open.result()
+        return opened.result()
 
     def _described(self, error: BaseException) -> ServerError:
         """In words that say nothing of headers, addresses or bodies."""
@@ -142,18 +158,13 @@ class Connection:
 
     # -- the session -----------------------------------------------------------------------------------------
 
-    async def _live(self, opened: asyncio.Future[Client]) -> None:
+    async def _live(self, opened: asyncio.Future[Client], end: asyncio.Event) -> None:
         try:
-            await self._stay(self._by_command() if self._endpoint.command else self._over_http(), opened)
+            await _stay(self._by_command() if self._endpoint.command else self._over_http(), opened, end)
         except (MCPError, httpx2.HTTPError, ExceptionGroup):
             if opened.done() or self._guard is None or self._guard.status not in OLD_TRANSPORT:
                 raise
-            await self._stay(self._over_sse(), opened)
-
-    async def _stay(self, session: AbstractAsyncContextManager[Client], opened: asyncio.Future[Client]) -> None:
-        async with session as client:
-            opened.set_result(client)
-            await self._closing.wait()
+            await _stay(self._over_sse(), opened, end)
 
     @asynccontextmanager
     async def _by_command(self) -> AsyncGenerator[Client]:
@@ -183,6 +194,21 @@ class Connection:
         headers = {**self._endpoint.headers, "Accept-Encoding": "identity"}
         timeout = httpx2.Timeout(self._limits.mcp_seconds, read=None)
         return httpx2.AsyncClient(transport=self._guard, headers=headers, timeout=timeout)
+
+
+async def _stay(
+    session: AbstractAsyncContextManager[Client], opened: asyncio.Future[Client], end: asyncio.Event
+) -> None:
+    """Keep a session open until it is to end."""
+    async with session as client:
+        opened.set_result(client)
+        await end.wait()
+
+
+def _quiet[T](task: asyncio.Task[T]) -> asyncio.Task[T]:
+    """A failure that nobody asks for is not for the log: it may quote the server."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task
 
 
 async def _called(client: Client, request: CallToolRequest) -> CallToolResult:

@@ -332,8 +332,9 @@ class Pump:
 def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
     """What the headers of an answer say of its turn, as far as is known."""
     headers = {**timing_headers(channel), **notes_header(channel.turn)}
-    if channel.turn.fallbacks and not surface.has_output(channel):
-        return headers  # another model may still be the one that answers
+    open_or_failed = channel.turn.fallbacks or isinstance(channel.terminal, Failed)
+    if open_or_failed and not surface.has_output(channel):
+        return headers  # another model may still be the one that answers, or none was
     return {**headers, "x-zerogravity-model": ascii(redact.text(channel.turn.target.name))[1:-1]}
 
 

@@ -12,7 +12,8 @@ import pytest
 from tests.observe.inspector.browser import MISSING
 from tests.observe.inspector.support import HOSTILE
 from tests.observe.inspector.test_browser import choose, chromium, page, words
-from zerogravity.core.events import AttemptClosed, AttemptOpened, FunctionCall, InlineData
+from tests.strategies import LISTINGS
+from zerogravity.core.events import AttemptClosed, AttemptOpened, CallReturned, FunctionCall, InlineData
 from zerogravity.core.turn import Target
 from zerogravity.observe.sessions import NOWHERE, Placement, Sessions
 
@@ -435,3 +436,24 @@ async def test_what_differs_from_the_turn_before(page, place):
     await choose(browser, first, "Bodies")
     await words(browser, ".choice", "client's request")
     assert "new since" not in await browser.text(".choice")
+
+
+# -- calls that the gateway runs ---------------------------------------------------------------------------------
+
+
+async def test_a_call_that_the_gateway_runs_gets_its_result_below_it(page):
+    scene = page[0].scene
+    channel = asked(scene, user("how old is it?"))
+    scene.begin(channel)
+    scene.text(channel, "Let me look.")
+    scene.say(channel, {"text": ""}, LISTINGS[0], FunctionCall("call_1", "docs.find", '{"q":"age"}'))
+    scene.say(channel, None, AttemptClosed("STOP"))
+    browser = await show(page, channel)
+    await words(browser, ".item.call.answer summary", "run by the gateway")
+    assert await browser.count(".item.call.answer .result") == 0
+    scene.say(channel, None, CallReturned("call_1", HOSTILE))
+    await words(browser, ".item.call.answer .result", HOSTILE)
+    scene.text(channel, "It is 7.")
+    scene.end(channel, "stop")
+    await browser.until("return $$('.item.text.answer').length === 2")
+    assert await browser.count(".item.call.answer .result") == 1

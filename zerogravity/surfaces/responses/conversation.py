@@ -25,11 +25,12 @@ from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import Carried
 from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.cross_family import for_target
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
 from zerogravity.surfaces.responses.server_calls import LIST
 from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
-from zerogravity.surfaces.responses.stored import dialogue_of, stored_at_end
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -269,11 +270,13 @@ def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
         return ()
+    details = turn.details_as(ResponsesDetails)
     stored = stored_at_end(channel, secret)
     shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
-    _, answer = dialogue_of(turn, state)
+    before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
+    answer = list(stored.contents[len(before) :])
     made = [{"contents": answer, "family": stored.family, "shown_as": shown_as}] if answer and shown_as else []
-    return (*kept(stored.input_items), *made, *(stored.items[item_id] for item_id in shown_as))
+    return (*kept(details.input), *made, *(stored.items[item_id] for item_id in shown_as))
 
 
 # -- what the next turn reads --------------------------------------------------------------------------------------
@@ -296,8 +299,8 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             waiting = []
             answered.update(item["shown_as"])
             shown = [by_id[item_id].item for item_id in item["shown_as"]]
-            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
             reader.remember_calls(shown)
+            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
             reader.servers.ran(shown)
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))

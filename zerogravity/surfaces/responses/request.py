@@ -170,8 +170,7 @@ def parse(body: Json, context: Context) -> Turn:
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
     reader.servers.begin(entry.item for entry in (*before, *entries))
-    _before(body, previous, target, history, reader)
-    conversation.read(held or (), reader, history, target)
+    _before(body, previous, held or (), target, history, reader)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
@@ -285,10 +284,13 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
     return groups
 
 
-def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
-    """Read what comes before the input: instructions, and the dialogue that it continues."""
+def _before(
+    body: Json, previous: StoredTurn | None, held: Sequence[Json], target: Target, history: History, reader: Items
+) -> None:
+    """Read what comes before the input: instructions, and the dialogue or the conversation that it continues."""
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
+    conversation.read(held, reader, history, target)
     if previous is None:
         return
     for text in previous.system:

@@ -50,7 +50,7 @@ class StackOptions:
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
     ``addon``: a script that loads our addon, instead of ours. ``runtime``: Google's runtime, in place of the stand-in
     of a language server. ``apart``: that stand-in is a process of its own, with the habits of no one build, and not in
-    ``Stack.ls``. ``heard``: gets each line that mitmdump prints.
+    ``Stack.ls``. ``heard``: gets each line that mitmdump prints. ``inspector_token``: empty: one of its own.
     """
 
     mode: Mode = "reverse"
@@ -68,6 +68,7 @@ class StackOptions:
     runtime: Path | None = None
     apart: bool = False
     heard: Callable[[str], None] = lambda _: None
+    inspector_token: str = field(default="", repr=False)
 
 
 class Stack(Simulator):
@@ -78,7 +79,7 @@ class Stack(Simulator):
         self.google: GoogleSimulator | None = None
         self.ls: LanguageServerSimulator | None = None
         self.url = ""
-        self.inspector_token = secrets.token_urlsafe(16)
+        self.inspector_token = self.options.inspector_token or secrets.token_urlsafe(16)
         self.proxy_port = 0
         self.output: list[str] = []
         self._group: lifeline.ProcessGroup | None = None
