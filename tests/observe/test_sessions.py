@@ -212,6 +212,20 @@ def test_a_program_that_names_its_conversation_decides(day: Day) -> None:
     assert day.sessions.known("turn_unknown") == NOWHERE
 
 
+def test_the_turns_of_a_stored_conversation_are_one_session(day: Day) -> None:
+    """Also where an item has been deleted meanwhile, so that nothing else joins them; another one is another."""
+
+    def asked(conversation: str, text: str) -> Turn:
+        within = replace(context(f"turn_{next(NUMBERS):032x}"), conversation=lambda _: ())
+        body = {"model": "gemini-3-flash", "input": text, "conversation": conversation}
+        return SURFACES["responses"].parse(body, within)
+
+    turns = [asked("conv_1", "a"), asked("conv_1", "b"), asked("conv_2", "a")]
+    first, second, other = (day.run(made, "answer") for made in turns)
+    assert (second.session, second.previous) == (first.session, turns[0].id)
+    assert other.session != first.session
+
+
 def test_a_compacted_history_stays_on_the_main_line(day: Day) -> None:
     def made(*texts: str) -> Turn:
         return turn(google_request={**contents(*texts), **tools("shell")}, conversation="c")
