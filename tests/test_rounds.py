@@ -189,18 +189,3 @@ async def test_all_cascades_go_with_the_turn() -> None:
         await bench.time.advance(10_000)
         assert bench.store.sweep() == 1
         assert bench.store.find("cascade-1") is bench.store.find("cascade-2") is None
-
-
-async def test_a_turn_for_another_model_is_fitted_by_every_rule() -> None:
-    class Marks(Rule):
-        async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
-            return replace(turn, notes=(*turn.notes, f"for {turn.target.name}"))
-
-    made = Bench(rules=[Again(times=2), Marks()])
-    channel = await made.running()
-    for _ in range(2):
-        made.inside(channel).close(Failed(BUSY))
-        await settled()
-    assert made.ls.sent[1].notes == ("seen", "for gemini-3.1-pro")
-    assert made.ls.sent[2].notes == ("seen", "for gemini-3.1-pro"), "the same model once more"
-    await made.engine.close(timeout=1)

@@ -191,19 +191,11 @@ class Engine:
             await self._prepared(made[0])
         return made[0]
 
-    async def _fitted(self, running: RunningTurn, following: Following) -> Turn | Terminal:
-        made = await following.prepare(running)
-        if not isinstance(made, Turn) or made.target == running.turn.target:
-            return made
-        for rule in self._rules:
-            made = await rule.fitted(running, made)
-        return made
-
     async def _take(self, running: RunningTurn, following: Following, go_on: Callable[[Turn], None]) -> None:
         """Prepare, then go on with a turn or end, unless it has ended meanwhile. Raises FaultError."""
         if running.channel.closed:
             return
-        self._preparing[running.id] = task = self._spawn(self._fitted(running, following), f"prepare {running.id}")
+        self._preparing[running.id] = task = self._spawn(following.prepare(running), f"prepare {running.id}")
         left = (running.marks["received"] - self._clock()) / NS + self._limits.turn_seconds
         try:
             await self._wait(_ended(task), max(left, 0))

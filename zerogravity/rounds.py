@@ -11,20 +11,15 @@ from zerogravity.core.turn import Turn
 
 
 class Rule:
-    """By default a turn has one round. Only ``fitted`` may wait, and ``after`` is called in the middle of capture."""
+    """By default a turn has one round. No method may wait, and ``after`` is called in the middle of capture."""
 
     def first(self, turn: Turn) -> Turn:
         """The turn as it is begun. Raises FaultError when it must not begin."""
         return turn
 
     def before(self, turn: Turn) -> Following | None:
-        """What has to be done before anything is sent."""
+        """What has to be done before anything is sent, and again before another model is asked."""
         return None
-
-    async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
-        """``turn`` for another model than ``running`` has asked, with what this rule has added to that one. It may take
-        its time. Raises FaultError."""
-        return turn
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         """What follows a round that ends so; None: nothing that this rule knows of."""

@@ -429,11 +429,16 @@ def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
 async def test_another_model_is_offered_the_same_tools(bench: Turns) -> None:
     """One that is asked in the place of the first: the tools are not listed again."""
     channel = await bench.begun()
+    first = bench.request()
+    bench.fakes.made.clear()
+    rule, running = bench.engine._rules[0], bench.inside(channel)
     other = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37")
-    turn = replace(channel.turn, target=other)
-    fitted = await bench.engine._rules[0].fitted(bench.inside(channel), turn)
-    assert fitted.target == other
-    assert fitted.google_request["tools"] == bench.request()["tools"]
-    assert len(channel.state.listings) == 1
+    running._turn = replace(channel.turn, target=other, google_request=ASKED)
+    before = rule.before(running.turn)
+    assert before is not None
+    asked = await before.prepare(running)
+    assert isinstance(asked, Turn)
+    assert (asked.target, asked.google_request["tools"]) == (other, first["tools"])
+    assert (len(channel.state.listings), bench.fakes.made) == (1, [])
     bench.engine.cancel(channel)
     await settled()

@@ -206,6 +206,10 @@ class TurnState:
         """The ones of the client's own tools."""
         return [call for call in self.function_calls if not call.server]
 
+    def listing(self, server: str) -> ToolsListed | None:
+        """The tools of the MCP server of that label, once they are listed."""
+        return next((listing for listing in self.listings if listing.server == server), None)
+
     def call(self, call_id: str) -> Call | None:
         """The newest call of that id."""
         return next((item for item in reversed(self.items) if isinstance(item, Call) and item.call_id == call_id), None)

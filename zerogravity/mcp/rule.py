@@ -61,17 +61,6 @@ class ServerTools(Rule):
     def before(self, turn: Turn) -> Following | None:
         return Following(self._begin) if turn.servers or turn.approvals else None
 
-    async def fitted(self, running: RunningTurn, turn: Turn) -> Turn:
-        """The tools that have been listed are offered to the other model, too."""
-        lists = {listing.server: listing.tools for listing in running.channel.state.listings}
-        where = self._endpoints(turn)
-        listed = [
-            Listed(server, endpoint, lists[server.label])
-            for server, endpoint in zip(turn.servers, where, strict=True)
-            if server.label in lists
-        ]
-        return (await asyncio.to_thread(offer, turn, listed)).turn if listed else turn
-
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
             return None
@@ -93,7 +82,8 @@ class ServerTools(Rule):
             if not isinstance(found, ServerError)
         ]
         offered = await asyncio.to_thread(offer, turn, listed)
-        running.add(*offered.listings, *offered.notices)
+        known = {listing.server for listing in running.channel.state.listings}  # another model is asked
+        running.add(*(each for each in offered.listings if each.server not in known), *offered.notices)
         made = offered.turn
         if turn.approvals:
             results = await self._approved(running, turn.approvals)
@@ -103,6 +93,8 @@ class ServerTools(Rule):
     async def _list(self, running: RunningTurn, server: ToolServer, endpoint: Endpoint) -> Sequence[Json] | ServerError:
         if server.listed is not None:
             return list(filter(endpoint.allows, server.listed))
+        if (known := running.channel.state.listing(server.label)) is not None:
+            return known.tools
         try:
             return await tools_of(await self._sessions.of(running.channel, endpoint), endpoint, self._limits)
         except ServerError as error:
