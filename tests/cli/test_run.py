@@ -20,7 +20,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from tests.cli.typed import run as typed
-from tests.e2e.support import quick
+from tests.e2e.support import NO_COOLDOWN, quick
 from tests.running import environment, taken
 from zerogravity.cli.run import summed
 from zerogravity.hosts import free_port
@@ -48,7 +48,7 @@ except urllib.error.HTTPError as error:
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["", KEY], ids=["open", "with a key"])
 async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
     env = {"ZEROGRAVITY_KEY": request.param} if request.param else {}
-    async with Stack(StackOptions(ls=quick(), env=env)) as running:
+    async with Stack(StackOptions(ls=quick(), env={**env, **NO_COOLDOWN})) as running:
         yield running
 
 
@@ -106,7 +106,7 @@ async def ran(folder: Path, *words: str, **variables: str) -> Ran:
 def settings(stack: Stack) -> dict[str, str]:
     """Those of a user whose gateway the stack is."""
     own = {"LISTEN": urlsplit(stack.url).netloc, "INSPECTOR_TOKEN": stack.inspector_token}
-    own |= {"KEY": stack.options.env["ZEROGRAVITY_KEY"]} if stack.options.env else {}
+    own |= {"KEY": key} if (key := stack.options.env.get("ZEROGRAVITY_KEY")) else {}
     return {f"ZEROGRAVITY_{name}": value for name, value in own.items()}
 
 

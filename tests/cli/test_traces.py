@@ -161,7 +161,14 @@ def test_show_json(run):
     value = output(run("show", "b", "--json"))
     assert value["code"] == "tool"
     assert value["items"] == [
-        {"kind": "call", "call_id": "call_1", "name": "f_sh", "args_json": '{"cmd": "ls -la"}', "signature": "sig"}
+        {
+            "kind": "call",
+            "call_id": "call_1",
+            "name": "f_sh",
+            "args_json": '{"cmd": "ls -la"}',
+            "signature": "sig",
+            "server": "",
+        },
     ]
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import ResponsePath, at_rest, on, quick
+from tests.e2e.support import NO_COOLDOWN, ResponsePath, at_rest, on, quick
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 
@@ -26,7 +26,7 @@ def response_path() -> ResponsePath:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(request: pytest.FixtureRequest, response_path: ResponsePath) -> AsyncIterator[Stack]:
-    options = getattr(request.module, "options", lambda: StackOptions(ls=quick()))
+    options = getattr(request.module, "options", lambda: StackOptions(ls=quick(), env=NO_COOLDOWN))
     async with Stack(on(response_path, options())) as stack:
         yield stack
 

@@ -38,7 +38,7 @@ PROGRAM = re.compile(
     r"zerogravity|\./scripts/\w+|scripts/bench/\w+\.py|git|uv|pipx|(\.venv/bin/)?pip|python|mitmdump"
     r"|language_server|datasette|sqlite3"
 )
-DRAWINGS = 2  # blocks of the README without a command: the path, and the tree of packages
+DRAWINGS = 4  # blocks of the README without a command: the path, the tree of packages, and two of the configuration
 
 
 # -- what the README names ---------------------------------------------------------------------------------------

@@ -173,7 +173,8 @@ REQUESTS = recorded("requests")
 REFUSED = {
     "'n' must be 1": "one candidate is captured for each request",
     "'prompt' is not supported": "there are no stored prompts",
-    "'conversation' is not supported": "there are no stored conversations",
+    "Conversation with id": "it was made elsewhere",
+    "there are no connectors here": "they are OpenAI's own",
     "'context_management' is not supported": "nothing here compacts by itself",
     "'audio' is not supported": "there are no audio answers",
     "Only data URIs are read here": "remote_urls is off by default",

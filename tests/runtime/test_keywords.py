@@ -47,7 +47,7 @@ OTHER_WORDS = (  # those of the other API, or of another version of HTTP
     *("drop-before", "reset-before"),
 )
 BROKEN_OFF = ("drop", "drop-think", "cut", "reset", "half-close", "gzip-cut")  # how much had come by then is chance
-NOT_HERE = ("echo", "bench")  # what Google gets: test_features; and a tool of scripts/bench
+NOT_HERE = ("echo", "bench", "429-once", "quota-once", "drop-once")  # test_features; scripts/bench; test_failover
 OTHER_REMEDY = (
     "401",
     "403",

@@ -236,12 +236,13 @@ def test_every_surface_finds_the_tools_of_a_body(name: str, body: Any, declared:
 
 # -- the house knows no surface by its name ------------------------------------------------------------------------
 
-APIS = {"server.models", "server.responses", "server.websocket"}  # what else such an API has
+APIS = {"server.conversations", "server.models", "server.responses", "server.websocket"}  # what else such an API has
 WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
         "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
         "testing.builders", "testing.replay_server",
         "agents.coders",  # a word of Codex' configuration
+        "mcp.servers",  # the one API that can ask for an approval
     },
     "gemini": {  # a family of models, and one of Google's APIs
         "backends.base", "backends.runtime.backend", "server.counting",
@@ -255,7 +256,14 @@ WORDS = {  # the same words in another meaning
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
 }  # fmt: skip
-COMPOSE = ("cli.", "compose", "recording", "testing.", "observe.trace_reader")  # which renders what was recorded
+COMPOSE = (
+    "cli.",
+    "compose",
+    "recording",
+    "testing.",
+    "observe.trace_reader",
+    "observe.indexing",
+)  # which render and read what was recorded
 
 
 def modules(word: str) -> Iterator[tuple[str, ast.AST]]:

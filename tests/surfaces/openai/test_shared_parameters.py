@@ -41,8 +41,6 @@ from tests.surfaces.playing import OPENAI, parse, refused
         ({"service_tier": "gold"}, "service_tier", "invalid_value"),
         ({"moderation": {"model": "omni-moderation-latest"}}, "moderation", "unsupported_parameter"),
         ({"moderation": {}}, "moderation", "unsupported_parameter"),
-        ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
-        ({"conversation": {"id": "conv_1"}}, "conversation", "unsupported_parameter"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt", "unsupported_parameter"),
         ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
         ({"metadata": {"a": "v" * 513}}, "metadata.a", "string_above_max_length"),
