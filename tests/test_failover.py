@@ -373,13 +373,13 @@ async def test_every_attempt_has_its_line() -> None:
 async def test_a_turn_that_is_over_keeps_no_way_to_another_model(moves: bool) -> None:
     """These hold the whole request as it came."""
     async with world() as made:
-        channel, _ = await made.turn(PRO, CLAUDE)
+        channel, first = await made.turn(PRO, CLAUDE)
         assert len(channel.turn.fallbacks) == 2
         if moves:
             await made.fail(channel, BARE)
         await made.answer(channel)
         running = made.bench.inside(channel)
-        assert (channel.turn.fallbacks, running.turn.fallbacks) == ((), ())
+        assert (channel.turn.fallbacks, running.turn.fallbacks, first.turn.fallbacks) == ((), (), ())
         assert made.bench.store.bytes == channel.held
 
 

@@ -87,6 +87,7 @@ class RunningTurn(ChannelWriter):
         if self.following.why and turn.stops:  # what the failed round left in it is no part of the answer
             following._watcher = StopWatcher(turn.stops)
         following._begin(turn, {"received": self.marks["received"]})
+        self._turn = replace(self._turn, fallbacks=())  # this round is found by its cascade until the turn is evicted
         return following
 
     def ask(self, turn: Turn) -> None:
