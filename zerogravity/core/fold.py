@@ -357,6 +357,9 @@ class Assembler:
         self._new_answer()
         state.round = Round(len(state.items))
         state.begins.append(len(state.items))
+        if event.former:  # from now on the turn names another model than it did when they were asked
+            for attempt in state.tried.values():
+                attempt.asked = attempt.asked or event.former
         state.served_by = event.model
         state.finish = state.finish_message = state.broken = None
 

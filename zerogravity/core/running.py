@@ -81,8 +81,9 @@ class RunningTurn(ChannelWriter):
     def again(self, turn: Turn) -> RunningTurn:
         """The next round, after this one has ended."""
         assert self.following is not None, "the round runs, or the turn is over"
+        former = self._turn.target.name if turn.target != self._turn.target else ""
         self._show(turn)
-        self.add(RoundOpened(turn.target.name, self.following.why))
+        self.add(RoundOpened(turn.target.name, self.following.why, former))
         following = copy(self)
         if self.following.why and turn.stops:  # what the failed round left in it is no part of the answer
             following._watcher = StopWatcher(turn.stops)
