@@ -51,10 +51,10 @@ def kind_of(fault: Fault) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A round that has failed. ``seen``: a client can have seen some of the answer, or
-    a call has been run for it. ``begun``: some of it has come.
-    ``repeated``: Google has been called again already, by the language server or by us. ``again``: that is switched on.
-    ``another``: a model that is not in a cooldown. ``left``: seconds of the turn."""
+    """A round that has failed. ``seen``: a client can have seen some of the answer, or a call has been run for it.
+    ``begun``: some of it has come. ``repeated``: Google has been called again already, by the language server or by us.
+    ``again``: that is switched on. ``another``: there is a model that is not in a cooldown. ``left``: seconds of the
+    turn."""
 
     kind: Kind
     seen: bool = False

@@ -213,7 +213,7 @@ async def test_a_client_that_goes_meanwhile_leaves_its_conversation_free(serve: 
         await holding
     read = await writer.get("conv_1", turn.owner)
     async with asyncio.timeout(20):
-        while not await let_in_now(writer, turn, read):
+        while not await let_in_now(writer, turn, read):  # noqa: ASYNC110
             await asyncio.sleep(0)
     writer.release(turn)
     await pending.close(1)
