@@ -11,7 +11,7 @@ from typing import Any
 
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
-from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
+from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase, full
 from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
@@ -109,9 +109,13 @@ class RunningTurn(ChannelWriter):
             self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
 
     def add(self, *events: Event) -> None:
-        """A record of our own, also between two rounds; nothing after the end."""
-        if self.channel.state.terminal is None:
-            self._add(Record(self._log.count, self._clock(), -1, b"", events), texts_size(events))
+        """A record of our own, also between two rounds; nothing after the end. Beyond the byte limit the turn ends."""
+        if self.channel.state.terminal is not None:
+            return
+        if self._log.size + (weight := texts_size(events)) > self._max_bytes:
+            self.end(full())
+        else:
+            self._add(Record(self._log.count, self._clock(), -1, b"", events), weight)
 
     @property
     def turn(self) -> Turn:
