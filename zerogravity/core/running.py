@@ -11,7 +11,7 @@ from typing import Any
 
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
-from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase, full
+from zerogravity.core.channel import FULL, MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
 from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
@@ -113,7 +113,7 @@ class RunningTurn(ChannelWriter):
         if self.channel.state.terminal is not None:
             return
         if self._log.size + (weight := texts_size(events)) > self._max_bytes:
-            self.end(full())
+            self.end(FULL)
         else:
             self._add(Record(self._log.count, self._clock(), -1, b"", events), weight)
 
