@@ -105,6 +105,8 @@ def test_switched_off(wall: Wall) -> None:
         ([quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", model="m")], False),
         ([quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier")], False),
         ([quota("Requests", model="m")], False),
+        ([quota("OnlinePredictionRequestsPerMinutePerProjectPerBaseModel")], False),
+        ([quota("OnlinePredictionRequests", base_model="m", region="global")], False),
         ([quota("GenerateRequestsPerMinutePerProject-FreeTier", location="global")], True),
         ([quota("InputTokensPerModelPerMinute", model="m"), quota("RequestsPerDayPerProject")], True),
         ([{"@type": RPC + "QuotaFailure", "violations": [{"subject": "u", "description": "d"}]}], False),

@@ -17,7 +17,9 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Failed,
+    FunctionCall,
     RequestLine,
     RoundOpened,
     TextDelta,
@@ -121,7 +123,12 @@ ENDS: list[tuple[Failure, Decision]] = [
     (Failure("lost", begun=True, another=True), "fail"),
     (Failure("other", another=True), "fail"),
     (Failure("busy", left=9.9, another=True), "fail"),
-    *((Failure(kind, seen=True, another=True), "fail") for kind in ("busy", "limited", "lost", "other")),
+    (Failure("busy", seen=True), "again"),
+    (Failure("lost", seen=True), "again"),
+    (Failure("busy", seen=True, begun=True, another=True), "fail"),
+    (Failure("lost", seen=True, repeated=True, another=True), "fail"),
+    (Failure("limited", seen=True, another=True), "fail"),
+    (Failure("other", seen=True, another=True), "fail"),
 ]
 
 
@@ -236,6 +243,29 @@ async def test_once_and_no_more() -> None:
         await made.fail(channel, BUSY)
         await made.fail(channel, BUSY)
         assert (fault_of(channel), made.sent) == (BUSY, [FLASH.name] * 2)
+
+
+async def test_behind_calls_that_ran_here_it_is_asked_once_more_too_but_no_other_model() -> None:
+    """Nothing of the round has come, so nothing that a client has seen changes."""
+    async with world() as made:
+        channel, running = await made.turn(PRO)
+        running.add(FunctionCall("call_1", "f", "{}"), CallReturned("call_1", "done"), RoundOpened(FLASH.name))
+        await made.fail(channel, BUSY)
+        assert (channel.closed, len(channel.state.items)) == (False, 1)
+        await made.fail(channel, BUSY)
+        assert (fault_of(channel), made.sent, made.asked) == (BUSY, [FLASH.name] * 2, [])
+
+
+async def test_behind_such_calls_a_cooldown_that_begins_in_the_pause_ends_the_turn() -> None:
+    async with world() as made:
+        made.go_on.clear()
+        channel, running = await made.turn(PRO)
+        running.add(FunctionCall("call_1", "f", "{}"), CallReturned("call_1", "done"), RoundOpened(FLASH.name))
+        await made.fail(channel, BUSY)
+        made.cooldowns.note(FLASH, LIMITED)
+        made.go_on.set()
+        await settled()
+        assert (fault_of(channel), made.sent, made.asked) == (BUSY, [FLASH.name], [])
 
 
 async def test_not_where_the_language_server_has_called_twice() -> None:
@@ -373,13 +403,13 @@ async def test_every_attempt_has_its_line() -> None:
 async def test_a_turn_that_is_over_keeps_no_way_to_another_model(moves: bool) -> None:
     """These hold the whole request as it came."""
     async with world() as made:
-        channel, _ = await made.turn(PRO, CLAUDE)
+        channel, first = await made.turn(PRO, CLAUDE)
         assert len(channel.turn.fallbacks) == 2
         if moves:
             await made.fail(channel, BARE)
         await made.answer(channel)
         running = made.bench.inside(channel)
-        assert (channel.turn.fallbacks, running.turn.fallbacks) == ((), ())
+        assert (channel.turn.fallbacks, running.turn.fallbacks, first.turn.fallbacks) == ((), (), ())
         assert made.bench.store.bytes == channel.held
 
 

@@ -82,7 +82,7 @@ async def test_a_round_that_fails_is_followed_by_another() -> None:
         assert (channel.state.rounds, channel.state.served_by) == (2, "gemini-3.1-pro")
         assert channel.turn.notes == ("seen",)
         opened = [event for record in channel.records for event in record.events if isinstance(event, RoundOpened)]
-        assert opened == [RoundOpened("gemini-3.1-pro", "it was busy")]
+        assert opened == [RoundOpened("gemini-3.1-pro", "it was busy", "gemini-3-flash")]
         assert channel.cascade_id == "cascade-2"
 
 

@@ -100,7 +100,9 @@ def _is_shared(fault: Fault) -> bool:
 
 
 def _names_a_model(violation: Json) -> bool:
-    return "PerModel" in str(violation["quotaId"]) or "model" in narrow.members(violation.get("quotaDimensions"))
+    """As ``…PerModel``, or Vertex's ``…PerBaseModel``."""
+    dimensions = narrow.members(violation.get("quotaDimensions"))
+    return "Model" in str(violation["quotaId"]) or any("model" in name.lower() for name in dimensions)
 
 
 def _details(cause: Fault, left: float) -> Iterator[Any]:

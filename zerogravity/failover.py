@@ -1,6 +1,6 @@
-"""What follows a failure of Google's before a client can have seen any of the answer: the same model is asked once
-more, or another one, or the turn fails. A decision table, ``ROWS``: the first row that holds decides; ``table()``
-prints them (``zerogravity surfaces --failover``).
+"""What follows a failure of Google's: the same model is asked once more, where nothing of the round has come; another
+one, where a client cannot have seen any of the answer; or the turn fails. A decision table, ``ROWS``: the first row
+that holds decides; ``table()`` prints them (``zerogravity surfaces --failover``).
 
 Never several accounts, and never around a quota: only models that the client or the configuration names are asked, and
 none that is in a cooldown.
@@ -51,10 +51,10 @@ def kind_of(fault: Fault) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A round that has failed. ``seen``: a client can have seen some of the answer, or
-    a call has been run for it. ``begun``: some of it has come.
-    ``repeated``: Google has been called again already, by the language server or by us. ``again``: that is switched on.
-    ``another``: a model that is not in a cooldown. ``left``: seconds of the turn."""
+    """A round that has failed. ``seen``: a client can have seen some of the answer, or a call has been run for it.
+    ``begun``: some of what the round brings has come. ``repeated``: Google has been called again for it already, by the
+    language server or by us. ``again``: that is switched on. ``another``: there is a model that is not in a cooldown.
+    ``left``: seconds of the turn."""
 
     kind: Kind
     seen: bool = False
@@ -81,10 +81,6 @@ class Row:
 ANY, FAIL, ROOM = "any", "Fail(that failure)", "429, 503, 529, no capacity; a lost connection"
 ROWS = (
     Row(
-        ANY, "a client can have seen something", ANY, FAIL,
-        lambda failure: failure.seen, "fail",
-    ),
-    Row(
         "anything else than 429, 503, 529, no capacity, a lost connection", ANY, ANY, FAIL,
         lambda failure: failure.kind == "other", "fail",
     ),
@@ -97,11 +93,15 @@ ROWS = (
         lambda failure: failure.kind == "lost" and failure.begun, "fail",
     ),
     Row(
-        "503, 529, no capacity, and no time to wait; a lost connection", "first call, nothing has come",
+        "503, 529, no capacity, and no time to wait; a lost connection", "a round's first call, nothing of it has come",
         "retry_seconds is not 0", "Ask the same model once more, after a pause",
         lambda failure: (
             failure.kind in ("busy", "lost") and failure.again and not failure.begun and not failure.repeated
         ), "again",
+    ),
+    Row(
+        ANY, "a client can have seen something", ANY, FAIL,
+        lambda failure: failure.seen, "fail",
     ),
     Row(
         ROOM, "no client can have seen anything", "another model, not in cooldown", "Ask that model",
@@ -199,7 +199,7 @@ class Failover(Rule):
             kind,
             seen=self._seen(running.channel) or any(call.returned for call in state.function_calls),
             begun=came or (kind == "lost" and state.round.attempts > 0),
-            repeated=state.round.attempts > 1 or state.rounds > 1,
+            repeated=state.round.attempts > 1 or state.round.instead,
             again=self._pause > 0,
             another=any(self._cooldowns.of(one.target) is None for one in running.turn.fallbacks),
             left=self._turn_seconds - (self._clock() - running.marks["received"]) / NS,
@@ -208,7 +208,8 @@ class Failover(Rule):
     async def _again(self, fault: Fault, running: RunningTurn) -> Turn | Terminal:
         await self._sleep(self._pause * random.uniform(*JITTER))
         if self._cooldowns.of(running.turn.target) is not None:
-            return await self._move(fault, running)
+            moves = decide(replace(self._failure(running, fault), again=False)) == "another"
+            return await self._move(fault, running) if moves else Failed(fault)
         self._count("retry", why(fault))
         return running.turn
 

@@ -282,6 +282,19 @@ def test_what_a_failed_round_brought_is_no_part_of_the_answer():
     assert (state.grounding, state.served_by) == (None, "other")
 
 
+def test_attempts_keep_who_was_asked_in_them():
+    """Also those before the turn became another model's."""
+    asked = [
+        AttemptOpened(), RoundOpened("m", "it was busy"), AttemptOpened(), RoundOpened("other", "it was busy", "m"),
+        AttemptOpened(), RoundOpened("third", "it was busy", "other"), AttemptOpened(),
+    ]  # fmt: skip
+    numbers = [0, -1, 1, -1, 2, -1, 3]
+    state = fold(
+        Record(seq, 0, number, b"", (event,)) for seq, (number, event) in enumerate(zip(numbers, asked, strict=True))
+    )
+    assert [attempt.asked for attempt in state.tried.values()] == ["m", "m", "other", "third"]
+
+
 def test_nothing_is_shown_of_its_end():
     """Its thought was hidden, and closes without a step."""
     made = Assembler()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from zerogravity.core.events import AttemptOpened, Failed, Finished, RequestLine, TextDelta
+from zerogravity.core.events import AttemptOpened, CallReturned, Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.errors import Termination, internal, upstream
@@ -46,6 +46,14 @@ def test_an_end_by_the_byte_limit_is_reported_too(running, ended):
     assert running.append(0, b"x" * 2000, ()) is None
     assert ended == [running.channel]
     assert running.channel.termination is Termination.LIMIT_BYTES
+
+
+def test_what_was_run_here_counts_for_the_byte_limit(running, ended):
+    running.add(CallReturned("call_1", "x" * 200))
+    assert ended == []
+    running.add(CallReturned("call_2", "x" * 2000))
+    assert ended == [running.channel]
+    assert (running.channel.termination, running.channel.count) == (Termination.LIMIT_BYTES, 2)
 
 
 @pytest.mark.parametrize("stops", [(), ("END", "llo")])

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RoundOpened, TextDelta
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target
+from zerogravity.core.running import Following, RunningTurn
+from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, cancelled, upstream
 from zerogravity.observe import bell
 from zerogravity.observe.bell import Bell
@@ -37,6 +38,10 @@ class Rung:
         return [re.sub(r"\d\d:\d\d:\d\d ", "", line, count=1) for line in self.written]
 
 
+async def nowhere(running: RunningTurn) -> Turn:
+    return running.turn
+
+
 @pytest.fixture
 def rung(clock: Any, make_turn: Any) -> Iterator[Rung]:
     now, models, written = [NOW], list[ModelInfo](), list[str]()
@@ -49,11 +54,13 @@ def rung(clock: Any, make_turn: Any) -> Iterator[Rung]:
     ) -> None:
         """A turn whose attempts get these; it fails with the last one. ``fallback``: another model answers then."""
         now[0] += later
-        running = store.open(make_turn(target=Target(model, "1")))
+        moves = Following(nowhere, "it was busy") if fallback else None
+        running = store.open(make_turn(target=Target(model, "1")), follow=lambda _, end: moves)
         for number, status in enumerate(statuses):
             running.append(number, b"", (AttemptOpened(status=status), AttemptClosed(None)))
         if fallback:
-            running.append(-1, b"", (RoundOpened(fallback),))
+            running.close(Failed(upstream(statuses[-1], "x", "no", retry_after=wait)))
+            moves, running = None, store.again(running, replace(running.turn, target=Target(fallback, "2")))
             running.append(len(statuses), b"", (AttemptOpened(), TextDelta("yes"), AttemptClosed("STOP")))
         last = statuses[-1] if statuses and not fallback else 200
         running.close(Finished("stop") if last < 400 else Failed(upstream(last, "x", "no", retry_after=wait)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.observe.recorded import model, record, result, user
-from zerogravity.core.events import Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.errors import upstream
 from zerogravity.observe import turn_texts
 from zerogravity.observe.sessions import Placement
@@ -27,6 +27,11 @@ def test_a_turn_is_found_by_all_its_texts(tmp_path):
         "request": "Be brief.\nWhat is here?\nI look.", "result": "a\nb", "thinking": "hm", "text": "Let me see.",
         "call": 'shell({"cmd": "ls"})', "note": "mine",
     }  # fmt: skip
+
+
+def test_and_by_what_the_tools_that_were_run_here_have_answered(tmp_path):
+    events = (FunctionCall("call_1", "docs.find", "{}"), CallReturned("call_1", "found"), CallReturned("call_2", "x"))
+    assert turn_texts.of(load(record(tmp_path, "a", *events)))["result"] == "found"
 
 
 @pytest.mark.parametrize(

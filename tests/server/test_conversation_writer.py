@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 
 from tests.server.support import Serve, Served, forever, hello
 from tests.store.disks import Disk
+from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.server.conversation_writer import ConversationWriter, conversation_of, entry_of
-from zerogravity.store.base import StoreLimits
+from zerogravity.store.base import Change, Entry, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.store.pending_writes import PendingWrites
 from zerogravity.store.responses import open_store
@@ -176,6 +178,52 @@ async def test_a_conversation_that_has_changed_since_it_was_read_is_read_again_f
     with pytest.raises(FaultError, match="not found"):
         await writer.hold(turn, changed)
     await pending.close(1)
+
+
+class SlowStore(MemoryStore):
+    """What it has changed is told only when ``go_on`` is set, as by a thread that nobody can cancel."""
+
+    def __init__(self) -> None:
+        super().__init__(StoreLimits(10))
+        self.asked, self.changed, self.go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def change(self, entry_id: str, owner: str, change: Change) -> Entry | None:
+        self.asked.set()
+        changed = await super().change(entry_id, owner, change)
+        self.changed.set()
+        await self.go_on.wait()
+        return changed
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+async def test_a_client_that_goes_meanwhile_leaves_its_conversation_free(serve: Serve, let_in: bool) -> None:
+    served, store = await serve(), SlowStore()
+    pending = PendingWrites(store, 1 << 20, lambda _: None)
+    writer = ConversationWriter(served.services, pending)
+    turn = (await started(served)).turn
+    await writer.create(Conversation("conv_1", turn.owner, 100.0), 100)
+    read = await writer.get("conv_1", turn.owner)
+    if not let_in:
+        read = read.adding([{"id": "msg_1", "type": "message"}])
+    holding = asyncio.create_task(writer.hold(turn, read))
+    await (store.changed if let_in else store.asked).wait()
+    holding.cancel()
+    store.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    read = await writer.get("conv_1", turn.owner)
+    async with asyncio.timeout(20):
+        while not await let_in_now(writer, turn, read):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    writer.release(turn)
+    await pending.close(1)
+
+
+async def let_in_now(writer: ConversationWriter, turn: Turn, read: Conversation) -> bool:
+    with suppress(FaultError):
+        await writer.hold(turn, read)
+        return True
+    return False
 
 
 async def started(served: Served) -> Any:

@@ -40,6 +40,7 @@ Phase = Literal[
 RECORD_OVERHEAD, TURN_OVERHEAD = 450, 6 << 10
 MAX_BYTES = 64 << 20
 MAX_READERS = 16
+FULL = Failed(internal("the turn's event log is full (limits.turn_bytes)", Termination.LIMIT_BYTES, status=502))
 
 Clock = Callable[[], int]
 
@@ -335,8 +336,7 @@ class ChannelWriter:
             return None
         weight = len(data) or texts_size(events)
         if log.size + weight > self._max_bytes:
-            full = "the turn's event log is full (limits.turn_bytes)"
-            self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
+            self.close(FULL)
             return None
         record = Record(log.count, self._clock(), attempt_no, data, events, span)
         return self._add(record, weight) if self._watcher is None else self._add_watched(record, weight, self._watcher)

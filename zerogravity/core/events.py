@@ -20,14 +20,15 @@ SOURCES: tuple[UsageSource, ...] = ("captured", "ls", "estimate")  # the most ce
 @value
 class RoundOpened:
     """The turn goes on with another request to Google: it is asked again, or the calls that were to be run here have
-    been. ``model``: who is asked now, as clients name it. ``why``: what went wrong in the round before, of which
-    nothing is part of the answer; empty: nothing did.
+    been. ``model``: who is asked now, as clients name it; ``former``: who was before, if that was another model.
+    ``why``: what went wrong in the round before, of which nothing is part of the answer; empty: nothing did.
 
     A turn that has only one round has no such event.
     """
 
     model: str
     why: str = ""
+    former: str = ""
 
 
 @value

@@ -112,9 +112,11 @@ Item = Reasoning | Message | Call | Media
 
 @dataclass(slots=True)
 class Round:
-    """What one round of a turn has brought so far. ``begins_at``: the index of its first item."""
+    """What one round of a turn has brought so far. ``begins_at``: the index of its first item. ``instead``: it stands
+    for one that failed."""
 
     begins_at: int = 0
+    instead: bool = False
     attempts: int = 0
     has_thinking: bool = False
     has_text: bool = False
@@ -355,8 +357,11 @@ class Assembler:
             self._withdraw(state.round.begins_at)
         self._close(steps)
         self._new_answer()
-        state.round = Round(len(state.items))
+        state.round = Round(len(state.items), bool(event.why))
         state.begins.append(len(state.items))
+        if event.former:  # from now on the turn names another model than it did when they were asked
+            for attempt in state.tried.values():
+                attempt.asked = attempt.asked or event.former
         state.served_by = event.model
         state.finish = state.finish_message = state.broken = None
 
@@ -387,6 +392,8 @@ class Assembler:
     def _withdraw(self, begins_at: int) -> None:
         """The items from there on are no part of the answer."""
         state = self.state
+        if len(state.items) == begins_at:
+            return
         self._open = state.grounding = None
         del state.items[begins_at:]
         kinds = {type(item) for item in state.items}

@@ -11,7 +11,7 @@ from typing import Any
 
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
-from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
+from zerogravity.core.channel import FULL, MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
 from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
@@ -81,12 +81,14 @@ class RunningTurn(ChannelWriter):
     def again(self, turn: Turn) -> RunningTurn:
         """The next round, after this one has ended."""
         assert self.following is not None, "the round runs, or the turn is over"
+        former = self._turn.target.name if turn.target != self._turn.target else ""
         self._show(turn)
-        self.add(RoundOpened(turn.target.name, self.following.why))
+        self.add(RoundOpened(turn.target.name, self.following.why, former))
         following = copy(self)
         if self.following.why and turn.stops:  # what the failed round left in it is no part of the answer
             following._watcher = StopWatcher(turn.stops)
         following._begin(turn, {"received": self.marks["received"]})
+        self._turn = replace(self._turn, fallbacks=())  # this round is found by its cascade until the turn is evicted
         return following
 
     def ask(self, turn: Turn) -> None:
@@ -107,9 +109,13 @@ class RunningTurn(ChannelWriter):
             self._turn, self._log.turn = replace(self._turn, fallbacks=()), replace(self._log.turn, fallbacks=())
 
     def add(self, *events: Event) -> None:
-        """A record of our own, also between two rounds; nothing after the end."""
-        if self.channel.state.terminal is None:
-            self._add(Record(self._log.count, self._clock(), -1, b"", events), texts_size(events))
+        """A record of our own, also between two rounds; nothing after the end. Beyond the byte limit the turn ends."""
+        if self.channel.state.terminal is not None:
+            return
+        if self._log.size + (weight := texts_size(events)) > self._max_bytes:
+            self.end(FULL)
+        else:
+            self._add(Record(self._log.count, self._clock(), -1, b"", events), weight)
 
     @property
     def turn(self) -> Turn:

@@ -5,7 +5,7 @@ Of a request it is what is new in it (``Placement.fresh``), so that a long conve
 | part       | text                                                                                    |
 |------------|-----------------------------------------------------------------------------------------|
 | `request`  | the user's words; at the beginning of a conversation also the system instruction        |
-| `result`   | what the client's tools have answered                                                   |
+| `result`   | what tools have answered: the client's, and those that were run here                    |
 | `thinking` | the model's thoughts                                                                    |
 | `text`     | its answer                                                                              |
 | `call`     | the tools that it calls: `name(arguments)`                                              |
@@ -39,11 +39,12 @@ def of(source: TurnSource, *, whole: bool = False) -> dict[str, str]:
         if not (follows and content.get("role") == "model"):  # else it is the answer of the turn before
             asked += _texts(content)
     results = [members(part.get("functionResponse")) for content in contents for part in summary.parts(content)]
+    ran = [call.returned.output for call in state.function_calls if call.returned is not None]
     failure = codec.fault_members(members(info.get("failure")))
     code, words = (text(failure.get(name)) for name in ("code", "message"))
     made = {
         "request": "\n".join(asked),
-        "result": "\n".join(filter(None, map(_printed, results))),
+        "result": "\n".join(filter(None, (*map(_printed, results), *ran))),
         "thinking": state.thinking,
         "text": state.text,
         "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),

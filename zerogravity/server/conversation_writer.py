@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
+from zerogravity import background
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.services import Services
@@ -88,12 +90,26 @@ class ConversationWriter:
                 raise locked()
             return replace(entry, created=now, running=True, abandoned=False)
 
+        taking = background.task(self._pending.change_at_once(*key, take), f"hold {read.id}")
         try:
-            if await self._pending.change_at_once(*key, take) is None:
+            if await asyncio.shield(taking) is None:
                 raise not_found(read.id)
-        except BaseException:
-            del self._held[key], self._turns[turn.id]
+        except asyncio.CancelledError:  # the client has gone, and the store may have let the turn in all the same
+            taking.add_done_callback(partial(self._not_started, turn))
             raise
+        except Exception:
+            self._forget(turn)
+            raise
+
+    def _not_started(self, turn: Turn, taking: asyncio.Task[Entry | None]) -> None:
+        if taking.cancelled() or taking.exception() is not None or taking.result() is None:
+            self._forget(turn)
+        else:
+            self.release(turn)
+
+    def _forget(self, turn: Turn) -> None:
+        """It does not hold its conversation."""
+        del self._held[self._turns.pop(turn.id)]
 
     def turn_over(self, channel: CascadeChannel) -> None:
         """Add what a turn has brought, and let its conversation go."""

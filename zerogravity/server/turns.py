@@ -148,9 +148,9 @@ async def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     """Hand the turn to the engine. Raises FaultError 400 when something else is at its conversation."""
     services, turn = app[SERVICES], incoming.turn
     await hold(app, incoming)
-    if services.recorder is not None:
-        services.recorder.client_request(turn, incoming.body, incoming.headers)
     try:
+        if services.recorder is not None:
+            services.recorder.client_request(turn, incoming.body, incoming.headers)
         channel = services.engine.run(turn)
     except BaseException:
         app[CONVERSATIONS].release(turn)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.conftest import evict
 from tests.strategies import CALL_ERRORS, LISTINGS
 from zerogravity import redact
-from zerogravity.core.events import CallReturned, FunctionCall, InlineData
+from zerogravity.core.events import CallReturned, FunctionCall, InlineData, RoundOpened
 from zerogravity.observe.inspector import following
 from zerogravity.observe.inspector.following import Growth
 
@@ -66,6 +66,23 @@ def test_a_call_that_the_gateway_runs_comes_again_with_its_result(scene):
     (call,) = growth.take()
     assert (call["n"], call["result"]["failed"], call["result"]["blocks"][0]["kind"]) == (0, True, "code")
     assert growth.take() == []
+
+
+def test_what_a_failed_round_brought_is_replaced_by_what_comes_instead(scene):
+    channel = scene.open()
+    growth, shown = Growth(channel), {}
+    scene.begin(channel)
+    scene.think(channel, "hm")
+    scene.say(channel, {"text": ""}, LISTINGS[0], FunctionCall("call_1", "docs.find", "{}"))
+    put(shown, growth.take())
+    assert shown == {0: "hm", 1: "call"}
+    scene.say(channel, {"text": ""}, RoundOpened("other", "it was busy"))
+    assert growth.take() == []
+    scene.think(channel, "so")
+    put(shown, growth.take())
+    scene.text(channel, "Yes")
+    put(shown, growth.take())
+    assert shown == {0: "so", 1: "Yes"}
 
 
 def test_a_secret_in_several_pieces_is_masked_when_it_is_whole(scene):

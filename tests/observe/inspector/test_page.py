@@ -9,6 +9,7 @@ import pytest
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Failed,
     Finished,
     FunctionCall,
@@ -16,10 +17,12 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
 from zerogravity.errors import internal
@@ -78,6 +81,11 @@ def test_lanes_runs_ticks_and_gaps(scene):
         (Signature("c2ln", "alone"), "signature of alone"),
         (Grounding({}), "grounding"),
         (ServerTool('{"toolCall": {}}'), '{"toolCall": {}}'),
+        (RoundOpened("m"), "now m"),
+        (RoundOpened("m", "it was busy", "other"), "now m · it was busy"),
+        (ToolsListed("docs", ({"name": "find"},), ("docs.find",), ("docs.find",)), "docs: 1 tools"),
+        (ToolsListed("docs", error="it cannot be reached"), "docs: it cannot be reached"),
+        (CallReturned("c", "found"), "found"),
     ],
 )
 def test_every_event_in_a_few_words(event, brief):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.surfaces.responses.asking import parse, user
-from zerogravity.core.events import Event, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.surfaces.responses import surface
 from zerogravity.testing import builders
 
@@ -27,3 +27,13 @@ COMPACTION = {"input": [user("x"), {"type": "compaction_trigger"}]}
 def test_when_there_is_something_for_the_client(body: dict[str, Any], event: Event, shown: bool) -> None:
     """A summary is only shown at its end, thoughts only to clients that ask for them."""
     assert surface.has_output(builders.channel(parse(**body), event)) is shown
+
+
+def test_a_sealed_thought_is_shown_once_another_attempt_has_ended_it() -> None:
+    turn = parse(include=["reasoning.encrypted_content"])
+    for events in ((ThinkingDelta("hm"),), (ThinkingDelta("hm"), AttemptClosed("STOP"), AttemptOpened())):
+        channel = builders.channel(turn, *events)
+        emitter = surface.emitter(channel, bytes(32))
+        frames = [frame for record in channel.records for frame in emitter.feed(record)]
+        assert surface.has_output(channel) is bool(frames)
+    assert frames

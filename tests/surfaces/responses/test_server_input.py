@@ -21,9 +21,19 @@ from tests.surfaces.responses.asking import (
     user,
 )
 from tests.surfaces.responses.support import turn as rendered_turn
-from zerogravity.core.events import CallReturned, Event, Finished, FunctionCall, RoundOpened, TextDelta, ThinkingDelta
+from zerogravity.core.events import (
+    CallReturned,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    RoundOpened,
+    TextDelta,
+    ThinkingDelta,
+)
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Approval, Turn, pending
+from zerogravity.errors import upstream
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import stored
@@ -35,6 +45,7 @@ MCP: dict[str, Any] = {"type": "mcp", "server_label": "docs", "server_url": "htt
 TOOL: dict[str, Any] = {"name": "find", "input_schema": {"type": "object"}}
 LIST: dict[str, Any] = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "docs", "tools": [TOOL]}
 STOP = Finished("stop")
+BUSY = Failed(upstream(503, "upstream_error", "busy"))
 SECRET = bytes(range(32))
 FAMILY = "gemini-3-flash"
 
@@ -207,7 +218,7 @@ def test_the_server_must_be_offered_still() -> None:
 # -- stored responses --------------------------------------------------------------------------------------------
 
 
-def answered(of: Turn, *events: Event, end: Finished = STOP) -> StoredTurn:
+def answered(of: Turn, *events: Event, end: Finished | Failed = STOP) -> StoredTurn:
     return stored.stored_at_end(builders.channel(of, *events, end=end), SECRET).turn
 
 
@@ -273,6 +284,24 @@ def test_an_approval_of_what_a_stored_response_asked(approve: bool) -> None:
         check_contents(made, FAMILY)
         assert responses_in(made) == [{"output": "found"}, {"output": "text"}]
         assert made[-2]["parts"] == [{"text": "It says text."}]
+
+
+@pytest.mark.parametrize(
+    ("events", "end", "result"),
+    [
+        ([TextDelta("It is gone.")], STOP, {"error": "this call was not run"}),
+        ([], BUSY, {"error": "this call was not run"}),
+        ([READ, CallReturned(f"call_{B}", "text"), NEXT], BUSY, {"output": "text"}),
+    ],
+    ids=["the tool has gone", "failed before", "failed behind"],
+)  # fmt: skip
+def test_no_stored_dialogue_waits_for_an_approved_call(
+    events: list[Event], end: Finished | Failed, result: dict[str, Any]
+) -> None:
+    of = asking(answered(rendered_turn(**HELLO), LISTED, FIND, READ, FOUND), input=[said(True)], tools=[MCP])
+    made = list(asking(answered(of, LISTED, *events, end=end), input="go on", tools=[MCP]).google_request["contents"])
+    check_contents(made, FAMILY)
+    assert responses_in(made)[1] == result
 
 
 def test_a_stored_request_that_nobody_answers() -> None:

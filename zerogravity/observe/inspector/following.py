@@ -14,7 +14,7 @@ from aiohttp import web
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.fold import Call, Message, Reasoning
+from zerogravity.core.fold import Call, Item, Message, Reasoning
 from zerogravity.observe.inspector import page
 from zerogravity.observe.source import shown_items
 from zerogravity.wire import jsonio
@@ -78,40 +78,52 @@ class Growth:
 
     def __init__(self, channel: CascadeChannel) -> None:
         self._channel = channel
-        self._n = 0  # the item that may still grow
-        self._running: list[int] = []  # calls that the gateway runs
+        self._read: list[Item] = []  # the last of them may still grow
+        self._n = 0  # how many of them do not
+        self._running: dict[int, Call] = {}  # calls that the gateway runs
         self._text = _Text()
 
     def take(self) -> list[Json]:
         """What has come since the last time."""
-        items = self._channel.state.items
+        items = list(self._channel.state.items)  # a copy: some may be withdrawn meanwhile
+        self._forget_withdrawn(items)
         changes: list[Json] = []
-        for n in tuple(self._running):
-            if isinstance(call := items[n], Call) and call.returned is not None:
-                self._running.remove(n)
-                changes.append(self._whole(n))
-        while self._n < len(items):
-            last = self._n == len(items) - 1  # before it is read: one that is not the last grows no more
-            changes += self._change()
-            if last and isinstance(items[self._n], Message | Reasoning):
+        for n, call in tuple(self._running.items()):
+            if call.returned is not None:
+                del self._running[n]
+                changes.append(self._whole(n, call))
+        for item in items[self._n :]:
+            last = item is items[-1]  # before it is read: one that is not the last grows no more
+            self._read[self._n :] = [item]
+            changes += self._change(self._n, item)
+            if last and isinstance(item, Message | Reasoning):
                 break
             self._n += 1
             self._text = _Text()
         return changes
 
-    def _change(self) -> list[Json]:
-        item = self._channel.state.items[self._n]
+    def _forget_withdrawn(self, items: list[Item]) -> None:
+        """What a round has brought that failed is no part of the answer: other items come in its place."""
+        kept = len(self._read)
+        while kept and (kept > len(items) or items[kept - 1] is not self._read[kept - 1]):
+            kept -= 1
+        if kept < len(self._read):
+            del self._read[kept:]
+            self._n, self._text = kept, _Text()
+            self._running = {n: call for n, call in self._running.items() if n < kept}
+
+    def _change(self, n: int, item: Item) -> list[Json]:
         if isinstance(item, Message | Reasoning):
             kind = "text" if isinstance(item, Message) else "thinking"
             found = self._text.take(item.pieces)
-            return [] if found is None else [{"n": self._n, "kind": kind, "at": found[0], "text": found[1]}]
+            return [] if found is None else [{"n": n, "kind": kind, "at": found[0], "text": found[1]}]
         if isinstance(item, Call) and item.server and item.returned is None:
-            self._running.append(self._n)
-        return [self._whole(self._n)]
+            self._running[n] = item
+        return [self._whole(n, item)]
 
-    def _whole(self, n: int) -> Json:
+    def _whole(self, n: int, item: Item) -> Json:
         """A call or a blob as it is now."""
-        (shown,) = shown_items([self._channel.state.items[n]], self._channel.turn.tool_names)
+        (shown,) = shown_items([item], self._channel.turn.tool_names)
         whole: Json = redact.json_value({"n": n, **page.item(shown)})
         return page.drawn_call(whole) if shown.kind == "call" else whole
 

@@ -246,7 +246,7 @@ def _brief(event: Event) -> str:
             return "grounding"
         case RoundOpened(model, why):
             return " · ".join(filter(None, (f"now {model}", why)))
-        case ToolsListed(server, tools, _, error):
+        case ToolsListed(server=server, tools=tools, error=error):
             return f"{server}: {error or f'{len(tools)} tools'}"
         case CallReturned(output=output, error=error):
             return output if error is None else str(error)

@@ -12,12 +12,11 @@ from zerogravity.core.fold import Call, Item, TurnState
 from zerogravity.core.turn import Target, pending
 from zerogravity.surfaces.common.answer_parts import answer_parts
 from zerogravity.surfaces.common.declarations import NameMap
-from zerogravity.surfaces.common.history import History, response_object
+from zerogravity.surfaces.common.history import FILES, History, response_object
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 NOT_RUN = CallReturned("", "this call was not run", {"type": "mcp_protocol_error"})
-FILES = "Files of the tool results:"
 
 
 def with_answer(

@@ -26,6 +26,7 @@ from zerogravity.wire import jsonio
 
 Part = Mapping[str, Any]
 CONTINUE: Part = {"role": "user", "parts": [{"text": "Continue."}]}  # Google wants the user to speak last
+FILES = "Files of the tool results:"
 SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
 
 
@@ -266,7 +267,7 @@ class History:
                 )
             self._contents.append({"role": "user", "parts": [self._response(call) for call in step.calls]})
             if not self._rules.media_in_results and (media := [part for call in step.calls for part in call.media]):
-                self._contents.append({"role": "user", "parts": [{"text": "Files of the tool results:"}, *media]})
+                self._contents.append({"role": "user", "parts": [{"text": FILES}, *media]})
         late, self._deferred = self._deferred, []
         for parts in late:
             self._add("user", parts)

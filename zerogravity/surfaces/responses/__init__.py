@@ -39,7 +39,7 @@ def _has_output(channel: CascadeChannel) -> bool:
     details, state = channel.turn.details_as(ResponsesDetails), channel.state
     if details.compacts:
         return False
-    sealed = details.seals_thinking and len(state.items) > 1
+    sealed = details.seals_thinking and max(len(state.items) - 1, state.answer_at) > 0
     listed = any(not each.error and each.server not in details.known for each in state.listings)
     return listed or sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
 

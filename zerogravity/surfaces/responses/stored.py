@@ -17,7 +17,7 @@ from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.answer_contents import filled, with_answer
+from zerogravity.surfaces.common.answer_contents import NOT_RUN, filled, with_answer
 from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
@@ -124,7 +124,7 @@ def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes
     stored = replace(_kept(turn, made, tuple(frames)), sealed=_sealed(turn, state, made["output"], secret))
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(outcome(turn, state, state.terminal), Finished):
-        return stored
+        return replace(stored, contents=tuple(_answered(turn, state)))
     details = turn.details_as(ResponsesDetails)
     if details.compacts:
         return replace(stored, contents=())
@@ -138,8 +138,7 @@ def dialogue_of(turn: Turn, state: TurnState) -> tuple[list[Json], list[Json]]:
     """The contents of a turn that is over: those that it has answered, and the answer's. No answer: a summary."""
     assert state.terminal is not None, "the turn is not over"
     details = turn.details_as(ResponsesDetails)
-    returned = {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
-    before = filled(_asked(turn), returned, turn.target.family)
+    before = _answered(turn, state)
     if before and before[-1]["role"] == "model":
         before.append(CONTINUE)
     if details.compacts:
@@ -196,6 +195,15 @@ def _asked(turn: Turn) -> Sequence[Json]:
     """The contents of the request, without fillers."""
     dialogue = turn.details_as(ResponsesDetails).dialogue
     return turn.google_request.get("contents", ()) if dialogue is None else dialogue
+
+
+def _answered(turn: Turn, state: TurnState) -> list[Json]:
+    """The same of a turn that is over, with what the calls have come to that the client has approved."""
+    if not turn.approvals:
+        return list(_asked(turn))
+    results = {approval.call_id: NOT_RUN for approval in turn.approvals}
+    results |= {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
+    return filled(_asked(turn), results, turn.target.family)
 
 
 def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes) -> dict[str, str]:
