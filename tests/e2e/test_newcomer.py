@@ -147,6 +147,7 @@ TYPED: dict[str, Typed] = {
     "zerogravity config show": Typed(r"inspector_token +.*\blisten\b|listen.*file"),
     # What is served
     "zerogravity surfaces": Typed("previous_response_id"),
+    "zerogravity surfaces --failover": Typed("another model"),
     # Looking at what went over the wire
     "zerogravity open [TURN|SESSION]": Typed(
         "/inspector.*token", tuple(f"zerogravity open {what} --print" for what in ("{turn}", "{session}"))
@@ -155,7 +156,7 @@ TYPED: dict[str, Typed] = {
     "zerogravity models": Typed(r"gemini-3\.1-pro"),
     "zerogravity scenarios": Typed("max-tokens"),
     "zerogravity top": Typed("running.*codex"),
-    "zerogravity usage": Typed("gemini"),
+    "zerogravity usage --cost --by day,model,agent,session": Typed("gemini"),
     "zerogravity trace ls": Typed("{short}.*hello"),
     "zerogravity trace ls --sessions": Typed("{session}"),
     "zerogravity trace ls denied since:2h -tool:shell": Typed("{short}"),
@@ -227,6 +228,7 @@ LEFT_OUT: dict[str, str] = {
     "zerogravity serve --ls runtime": RUNTIME,
     "uv tool install .": INSTALLS,
     "uv tool install '.[runtime]'": INSTALLS,
+    "uv tool install '.[mcp]'": INSTALLS,
     "pipx install .": INSTALLS,
     "pip install .": INSTALLS,
     "pip install -e '.[otel]'": INSTALLS,
