@@ -189,3 +189,20 @@ async def test_all_cascades_go_with_the_turn() -> None:
         await bench.time.advance(10_000)
         assert bench.store.sweep() == 1
         assert bench.store.find("cascade-1") is bench.store.find("cascade-2") is None
+
+
+@pytest.mark.parametrize(("limits", "fields", "termination"), [
+    (Limits(turns=1, waiting=0), {}, Termination.QUEUE_FULL), (Limits(), {"at_once": True}, Termination.LENGTH),
+])  # fmt: skip
+async def test_a_turn_that_nobody_supervises_does_not_go_on(
+    limits: Limits, fields: dict[str, bool], termination: Termination
+) -> None:
+    class Always(Rule):
+        def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
+            return Following(lambda running: asyncio.sleep(0, Finished("stop")))
+
+    async with benched(Always(), limits) as bench:
+        if not fields:
+            await bench.running()
+        channel = await bench.running(**fields)
+        assert channel.termination is termination

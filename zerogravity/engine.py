@@ -100,7 +100,7 @@ class Engine:
     def run(self, turn: Turn) -> CascadeChannel:
         """Start a turn; returns at once. Whatever goes wrong from here on ends the channel with ``Failed``.
 
-        Raises FaultError, before there is a channel, for a turn that cannot be served in this mode.
+        Raises FaultError, before there is a channel, for a turn that this mode cannot serve or a rule refuses.
         """
         self._backend.admit(turn)
         for rule in self._rules:
@@ -109,11 +109,11 @@ class Engine:
         running = self._store.open(turn, abandoned=abandoned, follow=self._follow)
         running.mark("queued")
         if self._closing:
-            running.close(Failed(shutting_down()))
+            running.end(Failed(shutting_down()))
         elif turn.at_once:
-            running.close(Finished("length"))
+            running.end(Finished("length"))
         elif (place := self._places.acquire()) is None:
-            running.close(Failed(queue_full(self.active, self.waiting)))
+            running.end(Failed(queue_full(self.active, self.waiting)))
         else:
             self._queued[running.id] = place
             self._spawn(self._supervise(running, place), f"turn {running.id}")

@@ -1,6 +1,7 @@
 """How a turn goes on beyond one request to Google: the seam for what asks another model, or runs calls of its own.
 
-The engine asks each rule in order, before the turn begins, before its first round, and at the end of each round.
+The engine asks each rule in order, before the turn begins, before its first round (and the first one of another
+model), and at the end of each round.
 """
 
 from __future__ import annotations

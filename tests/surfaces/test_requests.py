@@ -114,7 +114,7 @@ def tried(name: str, data: st.DataObject) -> Turn | None:
         fault = error.fault
         assert 400 <= fault.status < 500
         assert fault.message
-        assert fault.param is not None or fault.code or fault.status == 404  # of a thing: its id is in the message
+        assert fault.param is not None or fault.code or fault.message.startswith("Conversation with id ")  # as OpenAI's
         return None
 
 
