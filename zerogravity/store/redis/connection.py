@@ -1,0 +1,59 @@
+"""``Connection``: one gateway's way to a Redis (or Valkey) server, with its errors as ours.
+
+Facts: https://redis.io/docs/latest/develop/clients/redis-py/ (asyncio, pipelines, scripts).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from zerogravity.errors import FaultError, internal
+
+CONNECT_S, ANSWER_S = 2.0, 2.0  # wait for a connection, for an answer
+CONNECTIONS = 16  # at a time; further requests wait for one of them
+SCHEMES = ("redis", "rediss", "unix")
+
+
+class Connection:
+    """``client`` speaks bytes. No connection is made before its first use; a broken one is made again by the next."""
+
+    def __init__(self, url: str) -> None:
+        self.name = shown(url)
+        self.client: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url,
+            socket_connect_timeout=CONNECT_S,
+            socket_timeout=ANSWER_S,
+            max_connections=CONNECTIONS,
+            retry=Retry(NoBackoff(), 1),  # a connection that has broken while it was idle
+        )
+
+    @contextmanager
+    def guarded(self) -> Generator[None]:
+        """Raises FaultError 503 ``store_unavailable`` for what Redis, or the way to it, raises."""
+        try:
+            yield
+        except (RedisError, OSError) as error:
+            text = f"stored responses: Redis at {self.name} cannot be used: {error or type(error).__name__}"
+            raise FaultError(internal(text, status=503, code="store_unavailable", retry_after=1)) from error
+
+    async def close(self) -> None:
+        """May be called twice."""
+        await self.client.aclose()
+
+
+def is_redis(store: str) -> bool:
+    """Whether a setting names a Redis server rather than a file."""
+    return urlsplit(store).scheme in SCHEMES
+
+
+def shown(url: str) -> str:
+    """An address without its credentials: ``redis://host:6379/0``."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
