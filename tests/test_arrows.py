@@ -146,6 +146,7 @@ GUESTS = {
     "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
+    "redis": ("store.redis",),
     "sqlite3": ("store",),
     "genai_prices": ("observe.prices",),
     "mcp": ("mcp.connection",),

@@ -280,6 +280,7 @@ class Config(BaseModel):
     )
     data_dir: Text = Field(None, description="what is kept across restarts; default: the user's data folder")
     store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
+    instance: Text = Field(None, description="this gateway's name among several, in metrics and usage")
     mcp: bool = Field(False, description="let requests name any public MCP server, whose tools are run here")
     mcp_servers: dict[ServerName, McpServer] = Field(
         default_factory=dict, description="MCP servers that requests may name: a table [mcp_servers.NAME] for each"
