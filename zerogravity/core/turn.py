@@ -140,7 +140,6 @@ class Approval:
     tool: str
     args_json: str
     approve: bool
-    reason: str = ""
 
 
 def pending(call_id: str) -> dict[str, object]:

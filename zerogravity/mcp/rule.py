@@ -23,9 +23,9 @@ from zerogravity.core.turn import Approval, ToolServer, Turn
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
+from zerogravity.mcp.next_request import answered, filled, withdrawn
 from zerogravity.mcp.offer import Listed, offer
 from zerogravity.mcp.results import failed, returned
-from zerogravity.mcp.rounds import answered, filled, withdrawn
 from zerogravity.mcp.servers import Endpoint, endpoints
 from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.rounds import Rule
