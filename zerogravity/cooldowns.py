@@ -71,8 +71,8 @@ class Cooldowns:
             cause, origin=Origin.UPSTREAM, status=429,
             code="rate_limit_exceeded" if cause.status != 429 else cause.code,
             message=f"Google was not asked: it answered {said}; {about} must be left alone for {span(left)} more",
-            retry_after=left, rpc_status="RESOURCE_EXHAUSTED", remedy="" if cooldown.shared else INSTEAD,
-            details=tuple(_details(cause, left)),
+            retry_after=left, upstream_status=None, rpc_status="RESOURCE_EXHAUSTED",
+            remedy="" if cooldown.shared else INSTEAD, details=tuple(_details(cause, left)),
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Cooldown]:
