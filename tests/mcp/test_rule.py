@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ import pytest_asyncio
 from tests.mcp.serving import ECHO, LOOK, Fakes, text
 from tests.test_engine import Bench, fault_of, matched, settled
 from zerogravity.config import Config, Limits
+from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     CallReturned,
     Event,
+    Failed,
     Finished,
     FunctionCall,
     RoundOpened,
@@ -27,8 +30,9 @@ from zerogravity.core.events import (
     ThinkingDelta,
     ToolsListed,
 )
-from zerogravity.core.turn import Approval, Target, ToolServer, Turn, pending
-from zerogravity.errors import FaultError, Termination
+from zerogravity.core.turn import Approval, Fallback, Target, ToolServer, Turn, pending
+from zerogravity.errors import FaultError, Termination, upstream
+from zerogravity.failover import Failover
 from zerogravity.mcp.failures import gone
 from zerogravity.mcp.rule import GONE, IGNORED, ServerTools
 from zerogravity.mcp.sessions import ServerSessions
@@ -426,19 +430,87 @@ def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "tools[0]")
 
 
-async def test_another_model_is_offered_the_same_tools(bench: Turns) -> None:
-    """One that is asked in the place of the first: the tools are not listed again."""
-    channel = await bench.begun()
-    first = bench.request()
-    bench.fakes.made.clear()
-    rule, running = bench.engine._rules[0], bench.inside(channel)
-    other = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37")
-    running._turn = replace(channel.turn, target=other, google_request=ASKED)
-    before = rule.before(running.turn)
-    assert before is not None
-    asked = await before.prepare(running)
-    assert isinstance(asked, Turn)
-    assert (asked.target, asked.google_request["tools"]) == (other, first["tools"])
-    assert (len(channel.state.listings), bench.fakes.made) == (1, [])
-    bench.engine.cancel(channel)
-    await settled()
+# -- another model -------------------------------------------------------------------------------------------------
+
+PRO, OLD = Target("gemini-3.1-pro", "M37", family="gemini-3.1-pro"), Target("old", "M25", family="gemini-2.5")
+ROOMLESS = upstream(429, "rate_limit_exceeded", "no room", retry_after=30.0, upstream_status=429)
+FORM = {**ASKED, "generationConfig": {"responseMimeType": "application/json"}}
+
+
+class Moving(Turns):
+    """Turns that may move to the models that are named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        cooldowns = Cooldowns(3600, lambda: self.clock.now / 1e9)
+        failover = Failover(
+            cooldowns, clock=self.clock, seen=lambda channel: channel.state.has_text, pause=0, turn_seconds=600
+        )
+        self.engine._rules = [failover, *self.engine._rules]
+
+    def others(self, request: dict[str, Any], *targets: Target) -> tuple[Fallback, ...]:
+        def ask(target: Target) -> Turn:
+            turn = Turn(f"turn_{len(self.channels) - 1:032x}", "responses", "m", target, request)  # type: ignore[arg-type]
+            return replace(turn, servers=(NEVER,), served_by=target.name)
+
+        return tuple(Fallback(target, partial(ask, target)) for target in targets)
+
+    async def fails(self, channel: CascadeChannel) -> None:
+        sent = len(self.ls.sent)
+        running = self.inside(channel)
+        matched(running)
+        running.close(Failed(ROOMLESS))
+        await self.until(lambda: channel.closed or len(self.ls.sent) > sent)
+
+
+@pytest_asyncio.fixture
+async def moving() -> AsyncIterator[Moving]:
+    made = Moving()
+    yield made
+    await over(made)
+
+
+async def test_another_model_is_offered_the_same_tools(moving: Moving) -> None:
+    """The tools are not listed again."""
+    channel = await moving.begun(fallbacks=moving.others(ASKED, PRO))
+    first = moving.request()
+    await moving.fails(channel)
+    assert (moving.ls.sent[-1].target, moving.request()["tools"]) == (PRO, first["tools"])
+    assert len(events(channel, ToolsListed)) == len(moving.fakes.made) == 1
+
+
+@pytest.mark.parametrize("others", [(OLD,), (OLD, PRO)], ids=["none is left", "another is left"])
+async def test_a_model_that_takes_no_tools_with_the_form_is_passed_over(
+    moving: Moving, others: tuple[Target, ...]
+) -> None:
+    channel = await moving.begun(request=FORM, fallbacks=moving.others(FORM, *others))
+    await moving.fails(channel)
+    if len(others) == 1:
+        assert (fault_of(channel), len(moving.ls.sent)) == (ROOMLESS, 1)
+    else:
+        assert [turn.target.name for turn in moving.ls.sent] == ["gemini-3-flash", PRO.name]
+        assert channel.turn.notes[0].startswith("model: old cannot be asked: This model cannot answer with JSON")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"), [(ASKED, "s.echo", "s.echo_"), ("s.echo", ASKED, "s.echo")], ids=["longer", "shorter"]
+)
+async def test_a_tool_is_known_by_the_name_that_the_model_has_for_it(
+    moving: Moving, first: Any, second: Any, name: str
+) -> None:
+    """The request for another model may declare other functions of the client's, which have a name first."""
+    first, second = (
+        each if each is ASKED else {**ASKED, "tools": [{"functionDeclarations": [{"name": each}]}]}
+        for each in (first, second)
+    )
+    channel = await moving.begun(request=first, fallbacks=moving.others(second, PRO))
+    await moving.fails(channel)
+    [tool] = moving.request()["tools"]
+    assert name in [declared["name"] for declared in tool["functionDeclarations"]]
+    await moving.answers(channel, call(name=name))
+    assert moving.fakes.called == [("echo", {"text": "x"})]
+    [listing] = channel.state.listings
+    assert listing.names == (name, "s.look")
+    if name == "s.echo_":  # the other name is the client's own now
+        await moving.answers(channel, call(2, "s.echo"))
+        assert (channel.termination, len(moving.fakes.called)) == (Termination.TOOL, 1)

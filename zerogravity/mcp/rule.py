@@ -19,13 +19,13 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall, RoundOpened, Terminal, ToolsListed
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
-from zerogravity.core.turn import Approval, ToolServer, Turn
+from zerogravity.core.turn import ToolServer, Turn
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
+from zerogravity.mcp.next_request import answered, filled, withdrawn
 from zerogravity.mcp.offer import Listed, offer
 from zerogravity.mcp.results import failed, returned
-from zerogravity.mcp.rounds import answered, filled, withdrawn
 from zerogravity.mcp.servers import Endpoint, endpoints
 from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.rounds import Rule
@@ -59,17 +59,16 @@ class ServerTools(Rule):
         return endpoints(turn.servers, self._config, turn.surface)
 
     def before(self, turn: Turn) -> Following | None:
-        return Following(self._begin) if turn.servers or turn.approvals else None
+        return Following(partial(self._begin, turn)) if turn.servers or turn.approvals else None
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
         if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
             return None
         return Following(self._go_on)
 
-    # -- before the first round ------------------------------------------------------------------------------
+    # -- before the first round of a model -------------------------------------------------------------------
 
-    async def _begin(self, running: RunningTurn) -> Turn | Terminal:
-        turn = running.turn
+    async def _begin(self, turn: Turn, running: RunningTurn) -> Turn | Terminal:
         where = self._endpoints(turn)
         lists = await asyncio.gather(*map(partial(self._list, running), turn.servers, where))
         if wrong := [(server.label, found) for server, found in zip(turn.servers, lists, strict=True)
@@ -82,11 +81,11 @@ class ServerTools(Rule):
             if not isinstance(found, ServerError)
         ]
         offered = await asyncio.to_thread(offer, turn, listed)
-        known = {listing.server for listing in running.channel.state.listings}  # another model is asked
-        running.add(*(each for each in offered.listings if each.server not in known), *offered.notices)
+        known = running.channel.state.listings  # where another model is asked; it may have other names for them
+        running.add(*(each for each in offered.listings if each not in known), *offered.notices)
         made = offered.turn
         if turn.approvals:
-            results = await self._approved(running, turn.approvals)
+            results = await self._approved(running, turn)
             made = await asyncio.to_thread(filled, made, results)
         return made if self._left(running) else withdrawn(made, _names(running.channel.state))
 
@@ -100,7 +99,7 @@ class ServerTools(Rule):
         except ServerError as error:
             return error
 
-    async def _approved(self, running: RunningTurn, approvals: Iterable[Approval]) -> dict[str, CallReturned]:
+    async def _approved(self, running: RunningTurn, turn: Turn) -> dict[str, CallReturned]:
         """Run what the client has approved; what each has come to, by call id. An item shows each that is run."""
         names = {
             (listing.server, tool["name"]): name
@@ -108,7 +107,7 @@ class ServerTools(Rule):
             for tool, name in zip(listing.tools, listing.names, strict=True)
         }
         results = dict[str, CallReturned]()
-        wanted = [approval for approval in approvals if approval.approve]
+        wanted = [approval for approval in turn.approvals if approval.approve]
         for approval in wanted:
             if (name := names.get((approval.server, approval.tool))) is None:
                 results[approval.call_id] = failed(approval.call_id, protocol(INVALID_PARAMS, GONE))
@@ -118,7 +117,7 @@ class ServerTools(Rule):
         calls = [call for approval in wanted if (call := state.call(approval.call_id)) is not None]
         await self._run(running, calls)
         if calls:
-            running.add(RoundOpened(running.turn.target.name))  # what comes now is no part of that answer
+            running.add(RoundOpened(turn.target.name))  # what comes now is no part of that answer
         return results | {call.call_id: call.returned for call in calls if call.returned is not None}
 
     # -- behind a round --------------------------------------------------------------------------------------

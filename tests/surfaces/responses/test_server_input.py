@@ -177,7 +177,7 @@ def test_an_approved_call_waits_for_its_result() -> None:
 
 def test_a_call_that_is_not_approved_is_told_so() -> None:
     of = parse(input=[user("x"), asked(), said(False, reason="too dear")], tools=[MCP])
-    assert of.approvals == (Approval(f"mcpr_{B}", f"call_{B}", "docs", "read", '{"p":1}', False, "too dear"),)
+    assert of.approvals == (Approval(f"mcpr_{B}", f"call_{B}", "docs", "read", '{"p":1}', False),)
     (response,) = responses_in(list(of.google_request["contents"]))
     assert response == {"error": "the user has not approved this call, so it was not run. Reason: too dear"}
     assert of.details.approved == {}

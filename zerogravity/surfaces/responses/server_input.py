@@ -122,7 +122,6 @@ class ServerInput:
             narrow.text(request.get("name")),
             narrow.text(request.get("arguments")),
             approve,
-            reason,
         )
         self.approvals.append(approval)
         if approve:
