@@ -15,11 +15,11 @@ from zerogravity.core.events import Record
 from zerogravity.core.turn import Turn
 from zerogravity.server.conversation_writer import conversation_of, is_conversation
 from zerogravity.server.services import Services
-from zerogravity.store.base import Entry
+from zerogravity.store.base import Change, Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off
+from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off
 from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
@@ -64,7 +64,8 @@ class ResponseWriter:
     def save_end(self, channel: CascadeChannel) -> None:
         """Store the response of a turn that is over."""
         if (storing := self._storing(channel.turn)) is not None:
-            self._add(channel, storing, partial(self._end_entry, channel, storing, channel.records))
+            rest = unkept if channel.turn.background else None
+            self._add(channel, storing, partial(self._end_entry, channel, storing, channel.records), rest)
 
     async def start_saved(self, channel: CascadeChannel) -> None:
         """Wait until one try to write the start has been made."""
@@ -91,8 +92,8 @@ class ResponseWriter:
         surface = self._services.surfaces.get(turn.surface)
         return surface.storing if turn.store and surface is not None else None
 
-    def _add(self, channel: CascadeChannel, storing: Storing, make: Make) -> None:
-        self.pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held)
+    def _add(self, channel: CascadeChannel, storing: Storing, make: Make, rest: Change | None = None) -> None:
+        self.pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held, rest)
 
     async def _start_entry(self, channel: CascadeChannel, storing: Storing) -> Entry:
         return entry_of(storing.at_start(channel, self._services.secret))
@@ -124,6 +125,11 @@ def stored_of(entry: Entry) -> StoredResponse:
     """As the surface shows it; an abandoned one has failed."""
     stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
     return cut_off(stored) if entry.abandoned else stored
+
+
+def unkept(entry: Entry) -> Entry:
+    """The entry of a response whose start is stored and whose end is lost: nobody is working on it any more."""
+    return entry_of(cut_off(StoredResponse.of_json(entry.data, entry.frames), NOT_KEPT)) if entry.running else entry
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("response_writer", ResponseWriter)

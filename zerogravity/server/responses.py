@@ -63,14 +63,15 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v1/responses/{id}; a running one is cancelled first."""
-    found = await find(request)
-    if isinstance(found, CascadeChannel):
-        request.app[SERVICES].engine.cancel(found)
-    else:
-        check_not_elsewhere(found)
-    identity = request.match_info["id"]
-    if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
+    """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost one, what there is of it is removed."""
+    writer, owner, identity = request.app[RESPONSE_WRITER], request[EXCHANGE].owner, request.match_info["id"]
+    if not writer.pending.lost(identity, owner):
+        found = await find(request)
+        if isinstance(found, CascadeChannel):
+            request.app[SERVICES].engine.cancel(found)
+        else:
+            check_not_elsewhere(found)
+    if not await writer.delete(identity, owner):
         raise not_found(identity)  # another request was quicker
     return json_response({"id": identity, "object": "response", "deleted": True})
 

@@ -31,6 +31,7 @@ from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 CUT_OFF = "zerogravity stopped while this response was running"
+NOT_KEPT = "the end of this response could not be stored and is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class StoredResponse:
     ``family, system, tools``  see ``StoredTurn``.
     ``frames``       the SSE frames of a background stream, for byte-for-byte replay.
     ``running``      stored at its start; the process is still working on it.
-    ``cut_off``      the process stopped before its end.
+    ``cut_off``      its end is not known: the process stopped before it, or it could not be stored.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
     ``listings``     what the dialogue knows of MCP servers' tools.
     """
@@ -103,7 +104,7 @@ class StoredResponse:
         return cls(**members, frames=frames, running=running)
 
 
-_SEPARATE = ("frames", "running", "cut_off")
+_SEPARATE = ("frames", "running")
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
@@ -160,9 +161,9 @@ def _listings(turn: Turn, state: TurnState) -> list[Json]:
     ]
 
 
-def cut_off(stored: StoredResponse) -> StoredResponse:
-    """A response that was running when its process stopped, as a failed one."""
-    error = response.error(internal(CUT_OFF, Termination.SHUTDOWN))
+def cut_off(stored: StoredResponse, why: str = CUT_OFF) -> StoredResponse:
+    """A response that was stored at its start only, as a failed one."""
+    error = response.error(internal(why, Termination.SHUTDOWN))
     failed = {**stored.response, "status": "failed", "error": error, "usage": responses_usage(Usage())}
     number = len(stored.frames)
     frames = (
