@@ -360,7 +360,7 @@ async def test_a_server_whose_tools_cannot_be_listed_ends_the_turn(bench: Turns)
     bench.fakes.tools["b"] = gone("it cannot be reached")
     channel = await bench.begun(NEVER, ToolServer("b", "https://b.example/mcp"))
     fault = fault_of(channel)
-    assert (fault.status, fault.code) == (424, "mcp_server_error")
+    assert (fault.status, fault.code, fault.param) == (424, "http_error", "tools")
     assert fault.message == "Error retrieving tool list from MCP server: 'b': it cannot be reached"
     assert [(listing.server, listing.error) for listing in channel.state.listings] == [("b", "it cannot be reached")]
     assert bench.ls.calls == []

@@ -195,6 +195,6 @@ def _arguments(call: Call) -> dict[str, Any]:
 
 
 def _unlisted(label: str, error: ServerError) -> Fault:
-    """With the status and the beginning that OpenAI's API has for it."""
+    """With the status, the code, the parameter and the beginning of the message that OpenAI's API has for it."""
     text = f"Error retrieving tool list from MCP server: '{label}': {error.message}"
-    return Fault(Origin.CLIENT, 424, "mcp_server_error", text, termination=Termination.REJECTED)
+    return Fault(Origin.CLIENT, 424, "http_error", text, param="tools", termination=Termination.REJECTED)

@@ -21,7 +21,7 @@ from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
-from zerogravity.surfaces.responses.response import render
+from zerogravity.surfaces.responses.response import render, unfinished
 from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.wire.narrow import Json
 
@@ -29,14 +29,14 @@ PAGE, MAX_PAGE = 20, 100
 
 
 async def in_background(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
-    """The answer to a background request: its current state, or its stream, which can be resumed."""
+    """The answer to a background request: the response as it was created, or its stream, which can be resumed."""
     if isinstance(channel.terminal, Failed):  # refused at once: there is nothing to retrieve later
         raise FaultError(channel.terminal.fault)
     await request.app[RESPONSE_WRITER].start_saved(channel)
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(current_response(request.app[SERVICES], channel), turn_headers(surface, channel))
+    return json_response(unfinished(channel.turn, "queued"), turn_headers(surface, channel))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:

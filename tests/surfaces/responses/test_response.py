@@ -174,6 +174,7 @@ def test_pictures_and_other_blobs() -> None:
         (errors.upstream(429, "insufficient_quota", "quota", retry_after=9000.0), "rate_limit_exceeded"),
         (errors.upstream(400, "context_length_exceeded", "too long"), "invalid_prompt"),
         (Fault(Origin.CLIENT, 408, "timeout", "late"), "server_error"),
+        (Fault(Origin.CLIENT, 424, "http_error", "no tools"), "server_error"),
         (errors.upstream(503, "upstream_error", "overloaded"), "server_error"),
         (errors.internal(), "server_error"),
     ],

@@ -98,7 +98,7 @@ def error(fault: Fault) -> Json:
     """``{code, message}``; typed clients only accept the codes of the API's closed list."""
     if fault.status == 429:
         code = "rate_limit_exceeded"
-    elif 400 <= fault.status < 500 and fault.status not in (408, 409, 499):
+    elif 400 <= fault.status < 500 and fault.status not in (408, 409, 424, 499):
         code = "invalid_prompt"
     else:
         code = "server_error"
