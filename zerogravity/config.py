@@ -183,6 +183,9 @@ class Limits(BaseModel):
     heartbeat_seconds: float = Field(15, gt=0, description="silence after which a heartbeat is sent")
     mcp_seconds: float = Field(60, gt=0, description="an MCP server's answer; the call fails")
     mcp_bytes: int = Field(4 * MIB, ge=1024, description="an MCP server's answer; the call fails")
+    mcp_list_seconds: float = Field(
+        3600, ge=0, description="a list of an MCP server's tools in one dialogue; it is listed again; 0: in each turn"
+    )
     mcp_calls: int = Field(128, ge=1, description="calls of MCP tools in one turn; further ones are not run")
     mcp_parallel: int = Field(8, ge=1, description="of these at once; others wait")
     mcp_rounds: int = Field(32, ge=1, description="requests to Google with MCP tools in one turn; a last one has none")

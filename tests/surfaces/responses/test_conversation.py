@@ -29,6 +29,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, upstream
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.responses.conversation import Conversation, added_by, looked_up, named, new_items, shown
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.testing import builders
 from zerogravity.wire import jsonio
@@ -271,6 +272,34 @@ def test_calls_that_were_run_here_go_back_with_their_results() -> None:
     assert after.servers[0].listed is not None, "the list is not made again"
     called = next(item_id for item_id, item in held.visible.items() if item["type"] == "mcp_call")
     assert responses_in(contents_of(held.without(called), user("go on"), tools=[MCP])) == []
+
+
+@pytest.mark.parametrize("tools", [LISTED.tools, ()], ids=["some", "none"])
+@pytest.mark.parametrize(
+    ("changed", "later", "known"),
+    [({}, 3600, True), ({}, 3601, False), ({"server_url": "https://elsewhere.example.com"}, 1, False),
+     ({"allowed_tools": ["find"]}, 1, False)],
+)  # fmt: skip
+def test_a_conversation_s_list_counts_for_its_place_and_its_time(
+    tools: tuple[Any, ...], changed: dict[str, Any], later: float, known: bool
+) -> None:
+    names = LISTED.names[: len(tools)]
+    listed = replace(LISTED, tools=tools, names=names, asks=())
+    held = turned(EMPTY, [listed, TextDelta("Hi.")], tools=[MCP])
+    held = turned(held, [TextDelta("Hi.")], tools=[MCP])  # which does not make it younger
+    now = within(held).created + later
+    of = parse(replace(within(held), created=now, fresh_from=now - 3600), conversation="conv_1", tools=[MCP | changed])
+    assert (of.servers[0].listed, of.details_as(ResponsesDetails).known) == (
+        (tools, ("docs",)) if known else (None, ())
+    )
+
+
+def test_a_list_that_a_conversation_has_by_itself_is_nobody_s() -> None:
+    item = {"type": "mcp_list_tools", "server_label": "docs", "tools": [{"name": "f", "input_schema": {}}]}
+    held = EMPTY.adding(new_items({"items": [user("x"), item]}, context()))
+    assert asked(held, input=[], tools=[MCP]).servers[0].listed is None
+    given = turned(EMPTY, [TextDelta("Hi.")], input=[user("x"), {**item, "id": "mcpl_1"}], tools=[MCP])
+    assert asked(given, input=[], tools=[MCP]).servers[0].listed is not None
 
 
 @pytest.mark.parametrize("approve", [True, False])

@@ -38,6 +38,7 @@ from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import stored
 from zerogravity.surfaces.responses.conversation import Conversation, added_by
+from zerogravity.surfaces.responses.server_input import fresh as fresh_ones
 from zerogravity.testing import builders
 
 A, B = "a" * 24, "b" * 24
@@ -267,6 +268,19 @@ def test_a_stored_list_is_not_made_again_at_the_same_place() -> None:
     for changed in ({"server_url": "https://elsewhere.example.com"}, {"allowed_tools": ["find"]}):
         assert asking(before, input="x", tools=[{**MCP, **changed}]).servers[0].listed is None
     assert "docs.example.com" not in str(before.listings)
+
+
+def test_a_stored_list_counts_for_a_time() -> None:
+    """However often the dialogue has gone on since; one of an earlier version, for no time."""
+    before = answered(parse(tools=[MCP], input=[user("x"), {**LIST, "server_label": "mail"}]), LISTED, TextDelta("Hi."))
+    before = answered(asking(before, input="x", tools=[MCP]), TextDelta("Hi."))
+    mail = {**MCP, "server_label": "mail"}
+    for late, fresh in ((0, True), (1, False)):
+        within = replace(context(stored={"resp_1": before}), fresh_from=context().created + late)
+        of = parse(within, previous_response_id="resp_1", input="x", tools=[MCP, mail])
+        assert [server.listed is not None for server in of.servers] == [fresh, fresh]
+    timeless = [{name: each[name] for name in each if name != "at"} for each in before.listings]
+    assert fresh_ones(timeless, 1.0) == ()
 
 
 @pytest.mark.parametrize("approve", [True, False])

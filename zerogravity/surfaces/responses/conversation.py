@@ -57,7 +57,8 @@ DEFAULTS: Mapping[str, Json] = {  # what the API adds where its schema demands i
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """``created``: wall-clock seconds. ``items``: oldest first; one without an id is an *answer*, in front of the items
-    that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their ids."""
+    that show it: ``contents`` in Google's form, the ``family`` of the model, ``shown_as``, their ids, and ``listings``,
+    what its turn has learnt of MCP servers' tools."""
 
     id: str
     owner: str
@@ -275,8 +276,13 @@ def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
     shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
     before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
     answer = list(stored.contents[len(before) :])
-    made = [{"contents": answer, "family": stored.family, "shown_as": shown_as}] if answer and shown_as else []
-    return (*kept(details.input), *made, *(stored.items[item_id] for item_id in shown_as))
+    learnt = [each for each in stored.listings if each["at"] == turn.created]
+    made = {"contents": answer, "family": stored.family, "shown_as": shown_as, "listings": learnt}
+    return (
+        *kept(details.input),
+        *([made] if answer and shown_as else []),
+        *(stored.items[item_id] for item_id in shown_as),
+    )
 
 
 # -- what the next turn reads --------------------------------------------------------------------------------------
@@ -288,7 +294,8 @@ def entries_of(items: Sequence[Json]) -> list[Entry]:
 
 
 def read(items: Sequence[Json], reader: Items, history: History, target: Target) -> None:
-    """Items with their answers → the history of a turn. Raises FaultError 400."""
+    """Items with their answers → the history of a turn. Raises FaultError 400. A list of tools by itself says neither
+    where nor when it was made: those count that an answer has."""
     noted = len(reader.notes)
     by_id = {entry.item["id"]: entry for entry in entries_of(items)}
     answered: set[str] = set()
@@ -300,12 +307,12 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             answered.update(item["shown_as"])
             shown = [by_id[item_id].item for item_id in item["shown_as"]]
             reader.remember_calls(shown)
-            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
+            reader.servers.listings += item.get("listings", ())
             reader.servers.ran(shown)
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
             reader.servers.asked(shown)
-        elif item["id"] not in answered:
+        elif item["id"] not in answered and item["type"] != LIST:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)
     del reader.notes[noted:]  # they are for those who send the items

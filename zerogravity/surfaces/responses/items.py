@@ -117,7 +117,7 @@ class Items:
     def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
         self.system: list[str] = []
         self.notes: list[str] = []
-        self.servers = ServerInput(history, tools.servers, self._model_call)
+        self.servers = ServerInput(history, tools.servers, self._model_call, context.created)
         self._history = history
         self._context = context
         self._target = target

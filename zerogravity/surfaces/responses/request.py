@@ -65,7 +65,7 @@ from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
-from zerogravity.surfaces.responses.server_input import with_listings
+from zerogravity.surfaces.responses.server_input import fresh, with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -175,7 +175,7 @@ def parse(body: Json, context: Context) -> Turn:
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
     request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
-    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    listings = fresh((*(previous.listings if previous else ()), *reader.servers.listings), context.fresh_from)
     servers = () if compacts else with_listings(tools.servers, listings)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     details = ResponsesDetails(

@@ -28,13 +28,14 @@ NOT_RUN = "this call has no result: it was not run to its end"
 
 class ServerInput:
     """``model_call``: (call id, key, arguments) of a call of the model. ``approvals``: what the client says in this
-    input. ``listings``: what it knows of tools."""
+    input. ``listings``: what it knows of tools. ``now``: wall-clock seconds."""
 
     def __init__(
-        self, history: History, servers: Sequence[ToolServer], model_call: Callable[[str, str, str], None]
+        self, history: History, servers: Sequence[ToolServer], model_call: Callable[[str, str, str], None], now: float
     ) -> None:
         self.approvals: list[Approval] = []
         self.listings: list[Json] = []
+        self._now = now
         self._history = history
         self._labels = {server.label for server in servers}
         self._model_call = model_call
@@ -87,7 +88,7 @@ class ServerInput:
         for _ in fields.each_object(tools, f"{path}.tools"):
             pass
         if tools and not item.get("error"):
-            self.listings.append({"server_label": label, "tools": listed_tools(item)})
+            self.listings.append({"server_label": label, "tools": listed_tools(item), "at": self._now})
 
     def _called(self, item: Json, path: str) -> None:
         called = call_id(CALL, fields.required_string(item, "id", path=path))
@@ -169,9 +170,14 @@ def with_listings(servers: Iterable[ToolServer], known: Sequence[Json]) -> tuple
     return tuple(replace(server, listed=_listed(server, known)) for server in servers)
 
 
-def listing(server: ToolServer, tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What a later turn of the dialogue has to know of them."""
-    return {"server_label": server.label, "of": _mark(server), "tools": list(tools)}
+def listing(server: ToolServer, tools: Sequence[dict[str, Any]], at: float) -> dict[str, Any]:
+    """What a later turn of the dialogue has to know of them. ``at``: wall-clock seconds."""
+    return {"server_label": server.label, "of": _mark(server), "tools": list(tools), "at": at}
+
+
+def fresh(known: Iterable[Json], since: float) -> tuple[Json, ...]:
+    """What still counts of it. Earlier versions did not keep when a list was made: that is not known to be fresh."""
+    return tuple(entry for entry in known if entry.get("at", 0) >= since)
 
 
 def _listed(server: ToolServer, known: Sequence[Json]) -> tuple[Json, ...] | None:

@@ -155,7 +155,7 @@ def _listings(turn: Turn, state: TurnState) -> list[Json]:
     """What this turn has learnt of MCP servers' tools."""
     servers = {server.label: server for server in turn.servers if server.listed is None}
     return [
-        listing(servers[each.server], each.tools)
+        listing(servers[each.server], each.tools, turn.created)
         for each in state.listings
         if each.server in servers and not each.error
     ]
