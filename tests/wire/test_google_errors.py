@@ -134,6 +134,35 @@ def test_a_delay_in_the_body_wins_over_the_header() -> None:
     )
 
 
+NOW = 1_772_359_201.0  # 2026-03-01T10:00:01Z
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message", "code", "delay"),
+    [
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31Z"}, "m", "rate_limit_exceeded", 30.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31.500000000Z"}, "m", "rate_limit_exceeded", 30.5),
+        ({"quotaResetTimeStamp": "2026-03-01T12:30:01+02:00"}, "m", "insufficient_quota", 1800.0),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01Z"}, "m", "insufficient_quota", 6 * 86400.0),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01Z", "quotaResetDelay": "2s"}, "m", "rate_limit_exceeded", 2.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31Z"}, "Please retry in 5s.", "rate_limit_exceeded", 30.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:01Z"}, "m", "rate_limit_exceeded", None),  # it is over
+        ({"quotaResetTimeStamp": "2026-02-01T10:00:01Z"}, "Please retry in 5s.", "rate_limit_exceeded", 5.0),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01"}, "m", "rate_limit_exceeded", None),  # of which zone?
+        ({"quotaResetTimeStamp": "soon"}, "m", "rate_limit_exceeded", None),
+        ({"quotaResetTimeStamp": 1772359301}, "m", "rate_limit_exceeded", None),
+        ({"quotaResetTimeStamp": ""}, "m", "rate_limit_exceeded", None),
+    ],
+)  # fmt: skip
+def test_the_moment_of_the_reset_says_how_long_to_wait(
+    monkeypatch: pytest.MonkeyPatch, metadata: dict[str, object], message: str, code: str, delay: float | None
+) -> None:
+    monkeypatch.setattr(google_errors, "now", lambda: NOW)
+    body = error(429, "RESOURCE_EXHAUSTED", message, reason="RATE_LIMIT_EXCEEDED", metadata=metadata)
+    fault = google_errors.decode_error(429, {}, json.dumps(body).encode())
+    assert (fault.code, fault.retry_after) == (code, delay)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from time import time as now
 from typing import Any
 
 from zerogravity.errors import Fault, upstream
@@ -46,14 +48,17 @@ def inside(error: object, api: Api = Api.EDITOR) -> Fault:
 
 
 def retry_after(error: Json) -> float | None:
-    """Seconds to wait: RetryInfo, else quotaResetDelay, else the message's "reset after …" or "retry in …"."""
+    """Seconds to wait: RetryInfo, else quotaResetDelay, else until quotaResetTimeStamp, else the message's "reset
+    after …" or "retry in …"."""
     quota: float | None = None
     for detail in reasons.details(error):
         kind = str(detail.get("@type", ""))
         if kind.endswith("RetryInfo") and (delay := parse_duration(str(detail.get("retryDelay", "")))) is not None:
             return delay
         if kind.endswith("ErrorInfo"):
-            quota = parse_duration(str(reasons.metadata(detail).get("quotaResetDelay", "")))
+            told = reasons.metadata(detail)
+            quota = parse_duration(str(told.get("quotaResetDelay", "")))
+            quota = _until(told.get("quotaResetTimeStamp")) if quota is None else quota
     if quota is not None:
         return quota
     found = _DELAY_IN_MESSAGE.search(str(error.get("message", "")))
@@ -66,6 +71,16 @@ def parse_duration(text: str) -> float | None:
     if not found or "".join(match.group() for match in found) != text:
         return None
     return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
+
+
+def _until(moment: object) -> float | None:
+    """The seconds until then; None: it has passed, or is no moment."""
+    try:
+        found = datetime.fromisoformat(narrow.text(moment))
+        left = 0.0 if found.tzinfo is None else found.timestamp() - now()
+    except (ValueError, OverflowError):
+        return None
+    return left if left > 0 else None
 
 
 def _fault(status: int, error: Json, after: float | None = None, api: Api = Api.EDITOR) -> Fault:
