@@ -9,9 +9,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import RedisError
 
 from zerogravity.errors import FaultError, internal
@@ -26,13 +27,15 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         self.name = shown(url)
-        self.client: Redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             socket_connect_timeout=CONNECT_S,
             socket_timeout=ANSWER_S,
             max_connections=CONNECTIONS,
-            retry=Retry(NoBackoff(), 1),  # a connection that has broken while it was idle
+            timeout=ANSWER_S,
+            retry=Retry(NoBackoff(), 1, (ConnectionFailed,)),  # one that has broken while it was idle
         )
+        self.client: Redis = Redis.from_pool(pool)
 
     @contextmanager
     def guarded(self) -> Generator[None]:

@@ -1,0 +1,69 @@
+"""``Leases``: which gateways live. Each has a run id and a key that it renews; a dead one's runs out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+from zerogravity.background import RepeatedTask
+from zerogravity.errors import FaultError
+from zerogravity.store.redis import keys
+from zerogravity.store.redis.connection import Connection
+
+LEASE_S, RENEW_S = 15.0, 5.0
+
+
+class Leases:
+    """``own``: this gateway's run id, which others see from ``open`` to ``close``. ``report`` gets, after each renewal,
+    why Redis cannot be used, or None."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        lease_s: float = LEASE_S,
+        renew_s: float = RENEW_S,
+        report: Callable[[str | None], object] = lambda _: None,
+    ) -> None:
+        self.own = secrets.token_hex(8)
+        self._connection = connection
+        self._lease_ms = int(lease_s * 1000)
+        self._renew_s = renew_s
+        self._report = report
+        self._renewals = RepeatedTask("lease in Redis", self._keep)
+        self._held = False
+
+    async def open(self) -> None:
+        """Announce this run. Raises FaultError when Redis cannot be used."""
+        await self._renew()
+        self._held = True
+        self._renewals.start()
+
+    async def alive(self, run: str) -> bool:
+        """Whether that gateway lives, as far as is known. Raises FaultError when Redis cannot be used."""
+        if run == self.own:
+            return True
+        with self._connection.guarded():
+            return bool(await self._connection.client.exists(keys.run(run)))
+
+    async def close(self) -> None:
+        """End this run."""
+        if self._held:
+            self._held = False
+            await self._renewals.stop()
+            with suppress(FaultError), self._connection.guarded():  # else it runs out by itself
+                await self._connection.client.delete(keys.run(self.own))
+
+    async def _keep(self) -> None:
+        await asyncio.sleep(self._renew_s)
+        try:
+            await self._renew()
+        except FaultError as error:
+            self._report(error.fault.message)
+        else:
+            self._report(None)
+
+    async def _renew(self) -> None:
+        with self._connection.guarded():
+            await self._connection.client.set(keys.run(self.own), b"", px=self._lease_ms)
