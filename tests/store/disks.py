@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,10 @@ class Disk:
 
     async def with_item(self, item_id: str, owner: str, hidden: Any = ()) -> Any:
         return next((each for each in self.kept.values() if item_id in each.items and each.id not in hidden), None)
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        for entry in [*self.kept.values()]:
+            yield entry
 
     async def close(self) -> None:
         self.log.append("close")

@@ -6,40 +6,55 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.store.entries import some
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.store.base import Change, Entry, ResponseStore, StoreLimits
 from zerogravity.store.memory import MemoryStore
+from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.entries import RedisStore
 from zerogravity.store.sqlite import SqliteStore
 
+Fixture = Callable[[str], Any]  # its value, by its name
 
-async def memory(limits: StoreLimits, _: Path) -> ResponseStore:
+
+async def memory(limits: StoreLimits, _: Fixture) -> ResponseStore:
     return MemoryStore(limits)
 
 
-async def sqlite(limits: StoreLimits, folder: Path) -> ResponseStore:
-    store = SqliteStore(folder / "responses.db", limits)
+async def sqlite(limits: StoreLimits, fixture: Fixture) -> ResponseStore:
+    store = SqliteStore(fixture("tmp_path_factory").mktemp("store") / "responses.db", limits)
     await store.open()
     return store
 
 
-STORES: dict[str, Callable[[StoreLimits, Path], Awaitable[ResponseStore]]] = {"memory": memory, "sqlite": sqlite}
+async def redis(limits: StoreLimits, fixture: Fixture) -> ResponseStore:
+    store = RedisStore(Connection(fixture("redis_server").url), limits)
+    await store.connection.client.flushdb()
+    await store.open()
+    return store
+
+
+STORES: dict[str, Callable[[StoreLimits, Fixture], Awaitable[ResponseStore]]] = {
+    "memory": memory,
+    "sqlite": sqlite,
+    "redis": redis,
+}
 
 
 @pytest.fixture(params=STORES)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
+def opened(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """``async with opened(count=…) as store``."""
 
     @asynccontextmanager
     async def use(**options: Any) -> AsyncIterator[ResponseStore]:
-        store = await STORES[request.param](StoreLimits(**{"count": 10, "now": lambda: 100.0, **options}), tmp_path)
+        limits = StoreLimits(**{"count": 10, "now": lambda: 100.0, **options})
+        store = await STORES[request.param](limits, request.getfixturevalue)
         try:
             yield store
         finally:
@@ -226,6 +241,32 @@ async def test_age(opened: Callable[..., Any]) -> None:
         assert await there(store, 1, 2) == [False, True], "gone with the next write"
 
 
+async def test_everything_is_gone_through_the_oldest_first(opened: Callable[..., Any]) -> None:
+    now = [100.0]
+    async with opened(count=500, age_s=60, now=lambda: now[0]) as store:
+        assert [each async for each in store.entries()] == []
+        there = [some(number, owner="you" if number % 2 else "me", frames=(b"one", b"two")) for number in range(230)]
+        for each in there:
+            await store.put(each)
+        await store.put(there[7])
+        del there[11]
+        await store.delete("resp_11", "you")
+        assert [each async for each in store.entries()] == [*there[:7], *there[8:], there[7]]
+        seen = list[str]()
+        async for each in store.entries():
+            seen.append(each.id)
+            await store.delete("resp_2", "me")
+        assert "resp_1" in seen and "resp_2" not in seen, "it has gone meanwhile"
+        now[0] = 161.0
+        assert [each async for each in store.entries()] == []
+
+
+async def test_what_was_abandoned_in_another_store_is_abandoned(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        await store.put(some(1, abandoned=True))
+        assert await store.get("resp_1", "me") == some(1, abandoned=True)
+
+
 async def test_many_at_once(opened: Callable[..., Any]) -> None:
     async with opened(count=50) as store:
         await asyncio.gather(*(store.put(some(number)) for number in range(40)))
@@ -260,12 +301,13 @@ async def seen(store: ResponseStore) -> list[Any]:
     ]
 
 
-@settings(max_examples=25, deadline=None)
-@given(steps)
-async def test_every_store_gives_the_same_answers(tmp_path_factory: pytest.TempPathFactory, done: list[Any]) -> None:
-    now, folder = [100.0], tmp_path_factory.mktemp("stores")
+@pytest.mark.parametrize("name", [name for name in STORES if name != "memory"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(done=steps)
+async def test_every_store_gives_the_same_answers(request: pytest.FixtureRequest, name: str, done: list[Any]) -> None:
+    now = [100.0]
     limits = StoreLimits(4, 100_000, 30, lambda: now[0])
-    stores = [await make(limits, folder) for make in STORES.values()]
+    stores = [await STORES[each](limits, request.getfixturevalue) for each in ("memory", name)]
     try:
         for verb, *arguments in done:
             for store in stores:

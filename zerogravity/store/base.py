@@ -6,7 +6,7 @@ A store knows keys and bytes; the surface knows what the JSON of an entry means.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from zerogravity.store.peers import Peers
 
 MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
+NOBODY = "-"  # stands for the process of an abandoned entry that comes from another store
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Entry:
     ``data``       a JSON object. ``frames``: the frames of its stream, for byte-for-byte replay.
     ``items``      ids of its items, by which it can be found.
     ``running``    not finished; the process that stored it is working on it. Of a conversation: a turn of it is.
-    ``abandoned``  not finished, and that process has ended. Set by the store.
+    ``abandoned``  not finished, and that process has ended. Found by the store; stays so where it is stored again.
     """
 
     owner: str
@@ -95,6 +96,10 @@ class ResponseStore(Protocol):
 
     async def delete(self, response_id: str, owner: str) -> None:
         """Remove it and its items."""
+        ...
+
+    def entries(self) -> AsyncIterator[Entry]:
+        """All of every owner that are there at the beginning and not gone when it is their turn, the oldest first."""
         ...
 
     async def close(self) -> None:

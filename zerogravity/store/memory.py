@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 
 from zerogravity.store.base import Change, Entry, StoreLimits
@@ -59,6 +59,11 @@ class MemoryStore:
     async def delete(self, response_id: str, owner: str) -> None:
         self._remove((owner, response_id))
         self._sweep()
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        for owner, entry_id in list(self._rows):
+            if (found := await self.get(entry_id, owner)) is not None:
+                yield found
 
     async def close(self) -> None:
         self._rows.clear()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +18,8 @@ from typing import Concatenate
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
-from zerogravity.store.base import Change, Entry, StoreLimits
+from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits
+from zerogravity.store.joined import joined, split
 from zerogravity.store.process_runs import ProcessRuns
 from zerogravity.wire import jsonio, narrow
 
@@ -54,6 +55,7 @@ _WITH_ITEM = """
 SELECT responses.id FROM responses JOIN items ON items.response = responses.number
 WHERE created >= ? AND items.owner = ? AND items.id = ? ORDER BY number DESC
 """
+_ALL = "SELECT owner, id FROM responses ORDER BY number"
 _RUN = "SELECT run FROM responses WHERE owner = ? AND id = ?"
 _PUT = "INSERT INTO responses (owner, id, created, size, data, frames, run) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _OLDEST = "DELETE FROM responses WHERE number = (SELECT min(number) FROM responses)"
@@ -100,6 +102,11 @@ class SqliteStore:
 
     async def delete(self, response_id: str, owner: str) -> None:
         await self._run(self._delete, response_id, owner)
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        for owner, entry_id in await self._run(lambda database: database.execute(_ALL).fetchall()):
+            if (found := await self.get(entry_id, owner)) is not None:
+                yield found
 
     async def close(self) -> None:
         if not self._closed:
@@ -176,8 +183,10 @@ class SqliteStore:
 
     def _write(self, database: sqlite3.Connection, entry: Entry, running_in: str | None = None) -> None:
         """Within a transaction of the caller's. ``running_in``: the process that works on it, by default this one."""
-        data, frames = jsonio.dumps(entry.data), _joined(entry.frames)
-        size, run = len(data) + len(frames), running_in or self._runs.own if entry.running else ""
+        data, frames = jsonio.dumps(entry.data), joined(entry.frames)
+        size, run = len(data) + len(frames), NOBODY if entry.abandoned else ""
+        if entry.running:
+            run = running_in or self._runs.own
         database.execute("DELETE FROM responses WHERE owner = ? AND id = ?", (entry.owner, entry.id))
         number = database.execute(_PUT, (entry.owner, entry.id, entry.created, size, data, frames, run)).lastrowid
         database.executemany(
@@ -203,7 +212,7 @@ class SqliteStore:
         items = frozenset(item_id for (item_id,) in database.execute(_ITEMS, (number,)))
         alive = bool(run) and self._runs.alive(run)
         response = narrow.members(jsonio.loads(data))
-        return Entry(owner, response_id, created, response, items, _split(frames), alive, bool(run) and not alive)
+        return Entry(owner, response_id, created, response, items, split(frames), alive, bool(run) and not alive)
 
     def _with_item(
         self, database: sqlite3.Connection, item_id: str, owner: str, hidden: Collection[str]
@@ -248,18 +257,3 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
-
-
-def _joined(frames: Sequence[bytes]) -> bytes:
-    """Each frame after its length."""
-    return b"".join(len(frame).to_bytes(4) + frame for frame in frames)
-
-
-def _split(joined: bytes) -> tuple[bytes, ...]:
-    frames: list[bytes] = []
-    position = 0
-    while position < len(joined):
-        start = position + 4
-        position = start + int.from_bytes(joined[position:start])
-        frames.append(joined[start:position])
-    return tuple(frames)

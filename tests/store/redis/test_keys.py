@@ -27,7 +27,9 @@ def test_all_of_one_response_share_a_hash_tag() -> None:
 
 @given(owners, st.text())
 def test_a_member_of_the_index_names_its_entry(owner: str, identity: str) -> None:
-    assert keys.named(keys.member(owner, identity)) == (owner, identity)
+    member = keys.member(owner, identity)
+    assert keys.named(member) == (owner, identity)
+    assert keys.member_of(keys.entry(owner, identity)) == member
 
 
 @given(owners, st.text(), owners, st.text())

@@ -51,6 +51,11 @@ def member(owner: str, entry_id: str) -> str:
     return f"{owner}/{entry_id}"
 
 
+def member_of(entry: str) -> str:
+    """The same, of its key."""
+    return entry.removeprefix(f"{PREFIX}{{").removesuffix("}:entry")
+
+
 def named(member: str) -> tuple[str, str]:
     """The owner and the id of ``member``."""
     owner, _, entry_id = member.partition("/")
