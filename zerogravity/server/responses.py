@@ -11,6 +11,7 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.server.elsewhere import ELSEWHERE
 from zerogravity.server.middleware import json_response
 from zerogravity.server.respond import json_answer, replay, stream, turn_headers
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -58,7 +59,8 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         return await stream(request, services.surfaces["responses"], found, resume_from=skip)
     if not found.response["background"]:
         raise not_streamable()
-    check_not_elsewhere(found)
+    if found.running:
+        return await request.app[ELSEWHERE].stream(request, found, skip)
     return await replay(request, found.frames_from(skip))
 
 
@@ -69,10 +71,14 @@ async def delete(request: web.Request) -> web.Response:
         found = await find(request)
         if isinstance(found, CascadeChannel):
             request.app[SERVICES].engine.cancel(found)
-        else:
-            check_not_elsewhere(found)
+        elif found.running and await request.app[ELSEWHERE].end(found, "delete") is None:
+            return deleted(identity)
     if not await writer.delete(identity, owner):
         raise not_found(identity)  # another request was quicker
+    return deleted(identity)
+
+
+def deleted(identity: str) -> web.Response:
     return json_response({"id": identity, "object": "response", "deleted": True})
 
 
@@ -86,7 +92,8 @@ async def cancel(request: web.Request) -> web.Response:
         services = request.app[SERVICES]
         services.engine.cancel(found)
         return json_response(current_response(services, found))
-    check_not_elsewhere(found)
+    if found.running and (found := await request.app[ELSEWHERE].end(found, "cancel")) is None:
+        raise not_found(request.match_info["id"])  # it was deleted meanwhile
     return json_response(found.response)
 
 
@@ -155,13 +162,6 @@ def current_response(services: Services, channel: CascadeChannel) -> dict[str, o
 
 def not_found(identity: str) -> FaultError:
     return bad_request(f"Response with id '{identity[:80]}' not found.", code="", status=404)
-
-
-def check_not_elsewhere(found: StoredResponse) -> None:
-    """Raises FaultError 409 for a response that another process runs: here it can only be shown."""
-    if found.running:
-        text = f"Response '{found.id}' is running in another zerogravity process on this store; send the request there."
-        raise bad_request(text, code="response_running_elsewhere", status=409)
 
 
 def not_streamable() -> FaultError:

@@ -44,8 +44,9 @@ class StoredResponse:
     ``sealed``       item id → ``encrypted_content`` that a reference to the item restores, shown or not.
     ``family, system, tools``  see ``StoredTurn``.
     ``frames``       the SSE frames of a background stream, for byte-for-byte replay.
-    ``running``      stored at its start; the process is still working on it.
-    ``cut_off``      its end is not known: the process stopped before it, or it could not be stored.
+    ``running``      not over; the process is still working on it.
+    ``cut_off``      its end is not known: the process stopped before it, it could not be stored, or it was ended from
+                     outside. So is what was shown beyond ``frames``.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
     ``listings``     what the dialogue knows of MCP servers' tools.
     """
@@ -105,6 +106,7 @@ class StoredResponse:
 
 
 _SEPARATE = ("frames", "running")
+QUEUED = 2  # frames of a background stream before its first record
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
@@ -161,16 +163,30 @@ def _listings(turn: Turn, state: TurnState) -> list[Json]:
     ]
 
 
+def so_far(stored: StoredResponse) -> StoredResponse:
+    """A response that is running, as it is after its ``frames``."""
+    status = "in_progress" if len(stored.frames) > QUEUED else stored.response["status"]
+    return replace(stored, response={**stored.response, "status": status})
+
+
 def cut_off(stored: StoredResponse, why: str = CUT_OFF) -> StoredResponse:
-    """A response that was stored at its start only, as a failed one."""
-    error = response.error(internal(why, Termination.SHUTDOWN))
-    failed = {**stored.response, "status": "failed", "error": error, "usage": responses_usage(Usage())}
-    number = len(stored.frames)
-    frames = (
-        frame("response.in_progress", number, response={**stored.response, "status": "in_progress"}),
-        frame("response.failed", number + 1, response=failed),
-    )
-    return replace(stored, response=failed, frames=(*stored.frames, *frames), running=False, cut_off=True)
+    """A response whose end is not known, as a failed one."""
+    return _ended(stored, "failed", response.error(internal(why, Termination.SHUTDOWN)))
+
+
+def withdrawn(stored: StoredResponse) -> StoredResponse:
+    """A response that was deleted while it was running, as those see it who follow it."""
+    return _ended(stored, "cancelled", None)
+
+
+def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
+    over = {**stored.response, "status": status, "error": error, "usage": responses_usage(Usage())}
+    frames = list(stored.frames)
+    if len(frames) <= QUEUED:
+        running = {**stored.response, "status": "in_progress"}
+        frames.append(frame("response.in_progress", len(frames), response=running))
+    frames.append(frame("response.failed", len(frames), response=over))
+    return replace(stored, response=over, frames=tuple(frames), running=False, cut_off=True)
 
 
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
