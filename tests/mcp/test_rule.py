@@ -34,7 +34,7 @@ from zerogravity.core.turn import Approval, Fallback, Target, ToolServer, Turn, 
 from zerogravity.errors import FaultError, Termination, upstream
 from zerogravity.failover import Failover
 from zerogravity.mcp.failures import gone
-from zerogravity.mcp.rule import GONE, IGNORED, ServerTools
+from zerogravity.mcp.rule import GONE, IGNORED, LOST, ServerTools
 from zerogravity.mcp.sessions import ServerSessions
 
 NEVER = ToolServer("s", "https://s.example/mcp", approval="never")
@@ -55,11 +55,15 @@ class Turns(Bench):
         self.store.on_closed.append(self.sessions.turn_closed)
 
     def begin(
-        self, family: str = "gemini-3-flash", request: dict[str, Any] | None = None, **fields: Any
+        self,
+        family: str = "gemini-3-flash",
+        request: dict[str, Any] | None = None,
+        surface: str = "responses",
+        **fields: Any,
     ) -> CascadeChannel:
         number = len(self.channels)
         target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18", family=family)
-        turn = Turn(f"turn_{number:032x}", "responses", "gemini-3-flash", target, request or ASKED, **fields)
+        turn = Turn(f"turn_{number:032x}", surface, "gemini-3-flash", target, request or ASKED, **fields)
         channel = self.engine.run(turn)
         self.channels.append(channel)
         return channel
@@ -233,6 +237,28 @@ async def test_a_call_of_the_client_s_own_ends_the_turn_once_the_others_have_run
     await bench.answers(channel, call(), call(2, "mine", "{}"))
     assert (channel.termination, len(bench.ls.sent)) == (Termination.TOOL, 1)
     assert [returned.call_id for returned in events(channel, CallReturned)] == ["call_1"]
+
+
+@pytest.mark.parametrize("surface", ["gemini", "chat"])
+@pytest.mark.parametrize("known", ["up", None])
+async def test_what_the_next_request_cannot_bring_back_is_noticed(
+    bench: Turns, surface: str, known: str | None
+) -> None:
+    channel = await bench.begun(request=MINE, surface=surface)
+    await bench.answers(channel, call(), call(2, "mine", "{}", upstream_id=known))
+    remembered = bench.store.calls.get("call_2")
+    assert remembered is not None
+    assert remembered.ran is not None
+    assert [one.call_id for one in remembered.ran.before] == ["call_1"]
+    lost = surface == "gemini" and known is None
+    assert [notice.text for notice in channel.state.notices if notice.code == "mcp_results"] == [LOST] * lost
+
+
+async def test_nor_what_earlier_rounds_have_run(bench: Turns) -> None:
+    channel = await bench.begun(request=MINE, surface="gemini")
+    await bench.answers(channel, call())
+    await bench.answers(channel, call(2, "mine", "{}"))
+    assert (channel.termination, channel.state.notices[-1].text) == (Termination.TOOL, LOST)
 
 
 async def test_a_call_that_asks_ends_the_turn(bench: Turns) -> None:

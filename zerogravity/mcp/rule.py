@@ -3,8 +3,10 @@
 Before the first round the servers' tools are listed and declared, and the calls are run that the client has approved. A
 round that ends with calls of servers' tools is followed by running them, all at once, and by another round with their
 results; unless the client has to act first, on calls of its own tools or on calls that ask for its approval: then the
-turn ends. A server whose tools cannot be listed ends the turn with 424, as OpenAI's API does; a call that fails does
-not, and the model is told. Calls beyond ``max_calls`` are not run, and a last round may not make any.
+turn ends. Where that is an API without items of such calls, what has been run returns to the model with the client's
+next request: the memory of calls keeps it beside the client's own call (``RanCalls``). A server whose tools cannot be
+listed ends the turn with 424, as OpenAI's API does; a call that fails does not, and the model is told. Calls beyond
+``max_calls`` are not run, and a last round may not make any.
 """
 
 from __future__ import annotations
@@ -16,7 +18,16 @@ from typing import Any
 
 from zerogravity.config import Config
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall, RoundOpened, Terminal, ToolsListed
+from zerogravity.core.events import (
+    CallReturned,
+    Failed,
+    Finished,
+    FunctionCall,
+    Notice,
+    RoundOpened,
+    Terminal,
+    ToolsListed,
+)
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import ToolServer, Turn
@@ -34,6 +45,8 @@ from zerogravity.wire.narrow import Json
 
 IGNORED = "this call was not run: the limit of calls in one turn has been reached"
 GONE = "this call was not run: the tool is not offered any more"
+LOST = "what MCP tools returned in this answer will not be known to the next one: Google gave its calls no ids"
+KNOW_GOOGLES_ID = ("gemini",)  # APIs whose clients know a call by that alone
 OF_A_REQUEST = "request"  # in place of a server's name in metrics: only configured ones are a closed set
 
 
@@ -62,9 +75,10 @@ class ServerTools(Rule):
         return Following(partial(self._begin, turn)) if turn.servers or turn.approvals else None
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
-        if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
+        if terminal != Finished("tool"):
             return None
-        return Following(self._go_on)
+        ran = any(call.server for call in _newest_calls(running))
+        return Following(self._go_on) if ran or _is_lost(running) else None
 
     # -- before the first round of a model -------------------------------------------------------------------
 
@@ -129,6 +143,8 @@ class ServerTools(Rule):
         spent = self._left(running) == 0
         await self._run(running, [call for call in calls if call.server and not call.asks])
         if any(not call.server for call in calls):
+            if _is_lost(running):
+                running.add(Notice("mcp_results", LOST))
             return Finished("tool")
         if spent or any(call.returned is None for call in calls):
             return Finished("stop")
@@ -175,6 +191,13 @@ class ServerTools(Rule):
 def _newest_calls(running: RunningTurn) -> list[Call]:
     state = running.channel.state
     return [item for item in state.items[state.round.begins_at :] if isinstance(item, Call)]
+
+
+def _is_lost(running: RunningTurn) -> bool:
+    """Whether what has been run here cannot be found again by the client's own call, with which the turn ends."""
+    first = next((call for call in _newest_calls(running) if not call.server), None)
+    ran = any(call.server for call in running.channel.state.function_calls)
+    return ran and first is not None and running.turn.surface in KNOW_GOOGLES_ID and not first.upstream_id
 
 
 def _names(state: TurnState) -> set[str]:

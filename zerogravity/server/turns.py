@@ -90,7 +90,7 @@ async def turn_of(
         other = read({**members, "model": name}, again)
         return replace(whole(other), model=turn.model, served_by=name)
 
-    again = replace(context, recall=services.store.calls.get)  # what it brings has been counted
+    again = replace(context, recall=services.store.calls.of(context.owner))  # what it brings has been counted
     skipped = int(members.get("model") is None)
     turn = with_fallbacks(whole(turn), services.config.fallbacks, context.target, ask, skipped=skipped)
     return Incoming(turn, body.raw, request.headers, conversation)
@@ -137,7 +137,7 @@ async def context_of(
         created=created,
         target=services.catalogue.resolve,
         owner=owner,
-        recall=budget.counting(services.store.calls.get, surface.input),
+        recall=budget.counting(services.store.calls.of(owner), surface.input),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         conversation=lambda identity: None if conversation is None else conversation.history,

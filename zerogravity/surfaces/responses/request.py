@@ -166,7 +166,7 @@ def parse(body: Json, context: Context) -> Turn:
     given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
-    history = History(context.recall, names, target)
+    history = History(context.recall, names, target, shows_ran=True)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
     reader.servers.begin(entry.item for entry in (*before, *entries))
