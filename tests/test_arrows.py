@@ -71,8 +71,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
-        "surfaces", "store.base", "store.pending_writes", "observe.health", "observe.metrics", "observe.quotas",
-        "observe.runs",
+        "surfaces", "store.base", "store.pending_writes", "observe.health", "observe.mcp_servers", "observe.metrics",
+        "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
