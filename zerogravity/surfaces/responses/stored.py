@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Finished, Usage
+from zerogravity.core.events import Finished
 from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
@@ -20,7 +20,7 @@ from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.answer_contents import NOT_RUN, filled, with_answer
 from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
-from zerogravity.surfaces.openai.answer import is_picture, responses_usage
+from zerogravity.surfaces.openai.answer import is_picture
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -163,7 +163,7 @@ def _listings(turn: Turn, state: TurnState) -> list[Json]:
 def cut_off(stored: StoredResponse) -> StoredResponse:
     """A response that was running when its process stopped, as a failed one."""
     error = response.error(internal(CUT_OFF, Termination.SHUTDOWN))
-    failed = {**stored.response, "status": "failed", "error": error, "usage": responses_usage(Usage())}
+    failed = {**stored.response, "status": "failed", "error": error, "usage": None}
     number = len(stored.frames)
     frames = (
         frame("response.in_progress", number, response={**stored.response, "status": "in_progress"}),
