@@ -47,6 +47,7 @@ from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
+from zerogravity.observe.mcp_servers import McpServers
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
@@ -79,6 +80,7 @@ class Base:
     runs: Runs
     lateness: Lateness
     cooldowns: Cooldowns
+    mcp_servers: McpServers
 
     @classmethod
     def of(cls, config: Config, surfaces: Surfaces = REGISTRY) -> Base:
@@ -102,7 +104,9 @@ class Base:
         cooldowns = Cooldowns(limits.cooldown_seconds)
         metrics.gauge("zg_cooldowns", "Models that are left alone because Google says so", lambda: len([*cooldowns]))
         health = Health(store.clock, intercepting=config.intercept)
-        return cls(config, budget, store, health, metrics, runs, lateness, cooldowns)
+        mcp_servers = McpServers(config.mcp_servers)
+        mcp_servers.watch(store)
+        return cls(config, budget, store, health, metrics, runs, lateness, cooldowns, mcp_servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,8 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "runs": base.runs, "budget": base.budget, "cooldowns": base.cooldowns, "engine": engine,
+        "runs": base.runs, "budget": base.budget, "cooldowns": base.cooldowns,
+        "mcp_servers": base.mcp_servers, "engine": engine,
         "catalogue": catalogue, "surfaces": REGISTRY,
         **services,
     }  # fmt: skip
@@ -257,6 +262,7 @@ def _inspector(
             "line": base.health.line(),
             "checks": [check.as_json() for check in base.health.checks()],
             "cooldowns": base.cooldowns.as_json(),
+            "mcp_servers": base.mcp_servers.as_json(),
             "active": engine.active,
             "waiting": engine.waiting,
             "held_bytes": base.store.bytes,

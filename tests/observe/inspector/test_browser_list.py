@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -461,6 +462,25 @@ async def test_models_that_are_left_alone_are_in_the_strip(page):
     assert active[0] == "active 1"
     page.looked.scene.health = {"line": "ready", "cooldowns": [], "active": 1}
     await page.browser.until("return !$('#health').innerText.includes('gemini-3-flash')")
+
+
+async def test_configured_mcp_servers_are_in_the_strip(page):
+    unused, seen = {"reachable": None, "seen": None}, "2026-11-28T10:00:00Z"
+    docs = {"name": "docs", "kind": "http", "reachable": True, "seen": seen}
+    servers = [docs, {"name": "files", "kind": "stdio", **unused}]
+    page.looked.scene.health = {"line": "ready", "mcp_servers": servers, "active": 1}
+    await page.open()
+    chips = "return $$('#health .chip').map((chip) => [chip.innerText, chip.className.slice(5), chip.title])"
+    _, _, (words, kind, title), active = await page.browser.run(chips)
+    assert (words, kind, active[0]) == ("mcp 2", "good", "active 1")
+    assert re.fullmatch(r"docs \(http\): reachable \(.+\)\nfiles \(stdio\): not used yet", title)
+    broken = {**docs, "name": "web", "reachable": False, "failure": "nobody answers there"}
+    page.looked.scene.health = {"line": "ready", "mcp_servers": [*servers, broken], "active": 1}
+    await page.says("#health", "mcp: web failed")
+    _, _, (_, kind, title), _ = await page.browser.run(chips)
+    assert (kind, title.splitlines()[2][:38]) == ("warn", "web (http): failed: nobody answers the")
+    page.looked.scene.health = {"line": "ready", "mcp_servers": [], "active": 1}
+    await page.browser.until("return !$('#health').innerText.includes('mcp')")
 
 
 async def test_a_hidden_window_is_not_connected(page):

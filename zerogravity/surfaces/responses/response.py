@@ -69,6 +69,9 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
     return finished(turn, state, state.terminal, output.items)
 
 
+NEED_USAGE = ("completed", "incomplete")  # clients fail without integers there; elsewhere 0 would be a figure
+
+
 def unfinished(turn: Turn, status: str) -> Json:
     """A Response without output and usage."""
     return _object(turn, status, [])
@@ -85,7 +88,7 @@ def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json
         completed_at=_completed_at(turn, state) if status == "completed" else None,
         error=error(terminal.fault) if isinstance(terminal, Failed) and status == "failed" else None,
         incomplete_details={"reason": reason} if reason else None,
-        usage=responses_usage(state.usage),
+        usage=responses_usage(state.usage) if state.usage.told or status in NEED_USAGE else None,
     )
 
 

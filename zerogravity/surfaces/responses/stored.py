@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Finished, Usage
+from zerogravity.core.events import Finished
 from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
@@ -20,7 +20,7 @@ from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.answer_contents import NOT_RUN, filled, with_answer
 from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
-from zerogravity.surfaces.openai.answer import is_picture, responses_usage
+from zerogravity.surfaces.openai.answer import is_picture
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -180,7 +180,7 @@ def withdrawn(stored: StoredResponse) -> StoredResponse:
 
 
 def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
-    over = {**stored.response, "status": status, "error": error, "usage": responses_usage(Usage())}
+    over = {**stored.response, "status": status, "error": error, "usage": None}
     frames = list(stored.frames)
     if len(frames) <= QUEUED:
         running = {**stored.response, "status": "in_progress"}
