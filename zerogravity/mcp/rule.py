@@ -29,11 +29,11 @@ from zerogravity.mcp.rounds import answered, filled, withdrawn
 from zerogravity.mcp.servers import Endpoint, endpoints
 from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.rounds import Rule
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 IGNORED = "this call was not run: the limit of calls in one turn has been reached"
-GONE = "this call was not run: the tool is not offered any more"
 OF_A_REQUEST = "request"  # in place of a server's name in metrics: only configured ones are a closed set
 
 
