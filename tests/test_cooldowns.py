@@ -177,3 +177,10 @@ def test_as_json(cooldowns: Cooldowns) -> None:
         {"model": "gemini-3-flash", "shared": False, "until": "2026-02-02T02:40:30.000Z", "reason": "rate",
          "google": "429 RESOURCE_EXHAUSTED"},
     ]  # fmt: skip
+
+
+def test_all_of_them_are_forgotten_at_once(cooldowns: Cooldowns) -> None:
+    for target, fault in ((TARGET, refused()), (PRO, refused("", quota("Requests"), info("x", quotaResetDelay="9s")))):
+        assert cooldowns.note(target, fault)
+    cooldowns.clear()
+    assert (list(cooldowns), cooldowns.of(TARGET), cooldowns.of(PRO)) == ([], None, None)

@@ -58,6 +58,10 @@ class Cooldowns:
         found = [one for key in (target.identity, ALL) if (one := self._by_model.get(key)) and self.left(one) > 0]
         return max(found, key=self.left, default=None)
 
+    def clear(self) -> None:
+        """Another account is asked from now on: what Google has said was about the former one."""
+        self._by_model.clear()
+
     def left(self, cooldown: Cooldown) -> float:
         """Seconds, at most 0 when it is over."""
         return cooldown.until - self._wall()

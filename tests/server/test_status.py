@@ -175,6 +175,18 @@ async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCapt
     assert "ya29" not in caplog.text
 
 
+async def test_another_login_begins_without_the_cooldowns_of_the_former(serve: Serve) -> None:
+    """Quotas are counted for each account; the same one again changes nothing."""
+    cooldowns = Cooldowns(60, lambda: 1_770_000_000.0)
+    served = await serve(services={"cooldowns": cooldowns, "bearer": Bearer("ya29.the-first")})
+    refusal = upstream(429, "rate_limit_exceeded", "slow", retry_after=30.0, reason="rate")
+    for token, left in (("ya29.the-first", 1), ("ya29.another-one", 0), ("ya29.another-one", 1), (None, 0)):
+        cooldowns.note(TARGET, refusal)
+        await served.post("/v1/token", {"token": token})
+        assert len(list(cooldowns)) == left
+    assert "cooldowns" not in (await served.get("/health"))[2]
+
+
 async def test_models_that_are_left_alone_are_named(serve: Serve) -> None:
     cooldowns = Cooldowns(60, lambda: 1_770_000_000.0)
     served = await serve(services={"cooldowns": cooldowns})

@@ -40,11 +40,11 @@ from zerogravity.mcp.results import failed, returned
 from zerogravity.mcp.servers import Endpoint, endpoints
 from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.rounds import Rule
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 IGNORED = "this call was not run: the limit of calls in one turn has been reached"
-GONE = "this call was not run: the tool is not offered any more"
 LOST = "what MCP tools returned in this answer will not be known to the next one: Google gave its calls no ids"
 KNOW_GOOGLES_ID = ("gemini",)  # APIs whose clients know a call by that alone
 OF_A_REQUEST = "request"  # in place of a server's name in metrics: only configured ones are a closed set

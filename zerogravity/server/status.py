@@ -97,6 +97,8 @@ async def token(request: web.Request) -> web.Response:
     value = body["token"]
     if value is not None and not (isinstance(value, str) and _TOKEN.fullmatch(value)):
         raise bad_request("token must be a bearer token, or null to use the language server's own", param="token")
+    if value != services.bearer.value:
+        services.cooldowns.clear()
     services.bearer.value = value
     services.health.bearer_changed()
     return json_response({"object": "token", "set": value is not None}, NO_STORE)

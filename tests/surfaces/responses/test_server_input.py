@@ -35,6 +35,7 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Approval, Turn, pending
 from zerogravity.errors import upstream
 from zerogravity.surfaces.base import StoredTurn
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import stored
 from zerogravity.surfaces.responses.conversation import Conversation, added_by
@@ -197,6 +198,33 @@ def test_what_has_been_run_since_is_not_run_again() -> None:
     check_contents(of.google_request["contents"], of.target.family)
 
 
+MESSAGE: dict[str, Any] = {"type": "message", "role": "assistant", "content": "It is gone."}
+REASONING: dict[str, Any] = {"type": "reasoning", "summary": []}
+
+
+@pytest.mark.parametrize(
+    ("later", "runs"),
+    [
+        ([], True), ([user("and?")], True), ([REASONING, asked(A), said(True, A)], True),
+        ([call("c"), output("c")], True),
+        ([MESSAGE], False), ([MESSAGE, user("and?")], False), ([user("x"), MESSAGE], False),
+        ([REASONING, {"type": "image_generation_call", "result": "iVBORw0KGgo="}, user("and?")], False),
+        ([ran(B, None, error={"type": "mcp_protocol_error", "message": "gone"}), MESSAGE, user("and?")], False),
+    ],
+)  # fmt: skip
+def test_an_approval_sent_again_is_not_used_again(later: list[dict[str, Any]], runs: bool) -> None:
+    """By clients that keep no response and have no item of the call."""
+    of = parse(input=[user("x"), asked(), said(True), *later], tools=[MCP, function("f")])
+    check_contents(of.google_request["contents"], of.target.family)
+    assert (f"call_{B}" in {each.call_id for each in of.approvals}) is runs
+    told = responses_in(list(of.google_request["contents"]))[0]
+    assert told == pending(f"call_{B}") if runs else "error" in told
+    has_item = any(item.get("type") == "mcp_call" for item in later)
+    assert any("input[2]: an earlier turn has had this approval" in note for note in of.notes) is not (runs or has_item)
+    if not runs:
+        parse(input=[user("x"), asked(), said(True), *later], tools=[function("f")])
+
+
 @pytest.mark.parametrize(
     ("items", "words"),
     [
@@ -229,6 +257,7 @@ def asking(before: StoredTurn, **body: Any) -> Turn:
 
 
 LISTED = LISTINGS[0]
+GONE_AGAIN = replace(LISTED, tools=LISTED.tools[:1], names=LISTED.names[:1])
 FIND = FunctionCall(f"call_{A}", "docs.find", '{"q":"x"}', "c2ln")
 READ = FunctionCall(f"call_{B}", "docs.read", "{}", "c2ln")
 FOUND = CallReturned(f"call_{A}", "found")
@@ -303,7 +332,7 @@ def test_an_approval_of_what_a_stored_response_asked(approve: bool) -> None:
 @pytest.mark.parametrize(
     ("events", "end", "result"),
     [
-        ([TextDelta("It is gone.")], STOP, {"error": "this call was not run"}),
+        ([GONE_AGAIN, TextDelta("It is gone.")], STOP, {"error": GONE}),
         ([], BUSY, {"error": "this call was not run"}),
         ([READ, CallReturned(f"call_{B}", "text"), NEXT], BUSY, {"output": "text"}),
     ],
@@ -316,6 +345,11 @@ def test_no_stored_dialogue_waits_for_an_approved_call(
     made = list(asking(answered(of, LISTED, *events, end=end), input="go on", tools=[MCP]).google_request["contents"])
     check_contents(made, FAMILY)
     assert responses_in(made)[1] == result
+    fault = refused(
+        context(stored={"r": answered(of, LISTED, *events, end=end)}), previous_response_id="r", input=[said(True)],
+        tools=[MCP],
+    )  # fmt: skip
+    assert "No MCP approval request with id" in fault.message
 
 
 def test_a_stored_request_that_nobody_answers() -> None:

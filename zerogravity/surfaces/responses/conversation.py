@@ -3,7 +3,7 @@
 The items are kept as their clients have seen them, with what Google wants back of them in ``encrypted_content``, shown
 or not. What a turn adds, it adds whole, when it is over and has not failed; beside the items of its answer stands the
 answer in Google's form, which the model gets back as it was. Once one of those items is deleted, the others go to the
-model as they would from a client that keeps its items itself.
+model as they would from a client that keeps its items itself; what makes no sense without it is left out.
 
 Facts: the SDK's ``types/conversations``; errors as the API gives them (seen 2025-10 to 2026-09).
 """
@@ -28,8 +28,9 @@ from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
-from zerogravity.surfaces.responses.server_calls import LIST
-from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
+from zerogravity.surfaces.responses.loose_ends import without
+from zerogravity.surfaces.responses.server_calls import CALL, LIST, RESPONSE
+from zerogravity.surfaces.responses.server_input import answer_of, ends_a_turn
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
@@ -56,9 +57,10 @@ DEFAULTS: Mapping[str, Json] = {  # what the API adds where its schema demands i
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is an *answer*, in front of the items
-    that show it: ``contents`` in Google's form, the ``family`` of the model, ``shown_as``, their ids, and ``listings``,
-    what its turn has learnt of MCP servers' tools."""
+    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is the *answer* of a ``turn``, in
+    front of the items that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their
+    ids, both empty where the items stand for themselves; and ``listings``, what its turn has learnt of MCP servers'
+    tools."""
 
     id: str
     owner: str
@@ -95,12 +97,12 @@ class Conversation:
 
     def adding(self, items: Sequence[Json]) -> Conversation:
         """With these at its end, but for those that it has already."""
-        known = self.visible.keys()
+        known = {identity for item in self.items for identity in _ids(item)}
         return replace(self, items=(*self.items, *(item for item in items if known.isdisjoint(_ids(item)))))
 
     def without(self, item_id: str) -> Conversation:
-        """Without that item, and the answer that it was part of."""
-        return replace(self, items=tuple(item for item in self.items if item_id not in _ids(item)))
+        """Without that item; the answer that it was part of is not whole any more."""
+        return replace(self, items=without(self.items, (item_id,)))
 
     def as_json(self) -> dict[str, Any]:
         """What ``of_json`` takes, besides id and owner."""
@@ -112,7 +114,7 @@ class Conversation:
 
 
 def _ids(item: Json) -> Sequence[str]:
-    return [item["id"]] if "id" in item else item["shown_as"]
+    return [item["id"]] if "id" in item else [item.get("turn", ""), *item["shown_as"]]
 
 
 def _outlives_a_summary(item: Json) -> bool:
@@ -266,23 +268,25 @@ class _Nowhere(History):
 
 
 def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
-    """What a turn that is over adds, its input first; nothing if it has failed."""
+    """What a turn that is over adds, its input first; of one that has failed, only the calls that it has run because
+    the conversation held an approval, which is used up."""
     turn, state = channel.turn, channel.state
     assert state.terminal is not None, "the turn is not over"
-    if not isinstance(outcome(turn, state, state.terminal), Finished):
-        return ()
     details = turn.details_as(ResponsesDetails)
     stored = stored_at_end(channel, secret)
-    shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
+    output = narrow.objects(stored.response["output"])
+    end: dict[str, Any] = {"turn": turn.id, "contents": [], "family": stored.family, "shown_as": []}
+    if not isinstance(outcome(turn, state, state.terminal), Finished):
+        given = {item.get("approval_request_id") for item in details.input}
+        used = [item for item in output if item["type"] == CALL and item["approval_request_id"] not in (None, *given)]
+        return (end, *used) if used else ()
+    shown_as = [narrow.text(item["id"]) for item in output]
     before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
-    answer = list(stored.contents[len(before) :])
     learnt = [each for each in stored.listings if each["at"] == turn.created]
-    made = {"contents": answer, "family": stored.family, "shown_as": shown_as, "listings": learnt}
-    return (
-        *kept(details.input),
-        *([made] if answer and shown_as else []),
-        *(stored.items[item_id] for item_id in shown_as),
-    )
+    end |= {"listings": learnt} if learnt else {}
+    if shown_as and (answer := list(stored.contents[len(before) :])):
+        end |= {"contents": answer, "shown_as": shown_as}
+    return (*kept(details.input), end, *(stored.items[item_id] for item_id in shown_as))
 
 
 # -- what the next turn reads --------------------------------------------------------------------------------------
@@ -301,7 +305,9 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
     answered: set[str] = set()
     waiting: list[Entry] = []
     for item in items:
-        if "id" not in item:
+        if ends_a_turn(item) and not item["shown_as"]:
+            continue
+        if ends_a_turn(item):
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
@@ -309,6 +315,7 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
             reader.remember_calls(shown)
             reader.servers.listings += item.get("listings", ())
             reader.servers.ran(shown)
+            reader.servers.settle()
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
             reader.servers.asked(shown)

@@ -16,12 +16,12 @@ from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.openai import content
 from zerogravity.surfaces.openai.content import Content
-from zerogravity.surfaces.responses import client_tools, server_calls
+from zerogravity.surfaces.responses import client_tools, loose_ends, server_calls
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.ids import PREFIXES
@@ -117,7 +117,7 @@ class Items:
     def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
         self.system: list[str] = []
         self.notes: list[str] = []
-        self.servers = ServerInput(history, tools.servers, self._model_call, context.created)
+        self.servers = ServerInput(history, tools.servers, self._model_call, self.notes, context.created)
         self._history = history
         self._context = context
         self._target = target
@@ -209,11 +209,11 @@ class Items:
         self._thoughts.clear()
 
     def _picture(self, item: Json, path: str) -> None:
-        result = fields.string(item, "result", path=path)
-        if not result:
+        fields.string(item, "output_format", path=path)
+        if not fields.string(item, "result", path=path):
             self.notes.append(f"{path}: image without data, skipped")
             return
-        part = media.blob(result, None, None, param=f"{path}.result")
+        part = loose_ends.picture(item, f"{path}.result")
         for carried in self._unsealed(item, path):
             part["thoughtSignature"] = carried.signature
         self._model([part])

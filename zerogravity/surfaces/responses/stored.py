@@ -25,7 +25,7 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
-from zerogravity.surfaces.responses.server_calls import call_id
+from zerogravity.surfaces.responses.server_calls import call_id, gone
 from zerogravity.surfaces.responses.server_input import listing
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -219,7 +219,8 @@ def _answered(turn: Turn, state: TurnState) -> list[Json]:
     if not turn.approvals:
         return list(_asked(turn))
     results = {approval.call_id: NOT_RUN for approval in turn.approvals}
-    results |= {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
+    missing = (call for listing in state.listings for call in gone(turn.approvals, listing))
+    results |= {call.call_id: call.returned for call in (*missing, *state.function_calls) if call.returned is not None}
     return filled(_asked(turn), results, turn.target.family)
 
 
