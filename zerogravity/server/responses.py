@@ -67,7 +67,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost one, what there is of it is removed."""
     writer, owner, identity = request.app[RESPONSE_WRITER], request[EXCHANGE].owner, request.match_info["id"]
-    if not writer.pending.lost(identity, owner):
+    if not writer.pending.is_lost(identity, owner):
         found = await find(request)
         if isinstance(found, CascadeChannel):
             request.app[SERVICES].engine.cancel(found)

@@ -175,6 +175,11 @@ class PendingWrites:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def lost(self) -> int:
+        """How many could not be written."""
+        return self._lost_count
+
     async def tried(self, owner: str, response_id: str) -> None:
         """Wait until it is written, or until writing is known to fail now."""
         if self._trouble is None and (write := self._waiting.get((owner, response_id))) is not None:
@@ -190,13 +195,13 @@ class PendingWrites:
             return await self._read(key, write)
         return await self._store.get(response_id, owner)
 
-    def lost(self, response_id: str, owner: str) -> bool:
+    def is_lost(self, response_id: str, owner: str) -> bool:
         """Whether it, or the last change of it, has been given up."""
         return (owner, response_id) in self._lost
 
     async def delete(self, response_id: str, owner: str) -> bool:
         """False: there is no such response."""
-        if not self.lost(response_id, owner) and await self.get(response_id, owner) is None:
+        if not self.is_lost(response_id, owner) and await self.get(response_id, owner) is None:
             return False
         self._lost.pop((owner, response_id), None)
         self._add((owner, response_id), _Write(None))
