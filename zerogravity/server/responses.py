@@ -67,16 +67,13 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v1/responses/{id}; a running one is cancelled first."""
     found, identity = await find(request), request.match_info["id"]
+    elsewhere = isinstance(found, StoredResponse) and found.running
     if isinstance(found, CascadeChannel):
         request.app[SERVICES].engine.cancel(found)
-    elif found.running and await request.app[ELSEWHERE].end(found, "delete") is None:
-        return deleted(identity)
-    if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
+    elif elsewhere:
+        await request.app[ELSEWHERE].end(found, "delete")
+    if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner) and not elsewhere:
         raise not_found(identity)  # another request was quicker
-    return deleted(identity)
-
-
-def deleted(identity: str) -> web.Response:
     return json_response({"id": identity, "object": "response", "deleted": True})
 
 

@@ -16,7 +16,7 @@ from tests.redis_server import RedisServer
 from zerogravity.errors import FaultError
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
-from zerogravity.store.redis.frames import BATCHES, LiveFrames, joined, split
+from zerogravity.store.redis.frames import BATCHES, LiveFrames
 
 OWN, OWNER, ID = "0123456789abcdef", "owner", "resp_1"
 
@@ -68,11 +68,6 @@ def test_what_is_read_is_what_was_shown(
             await connection.close()
 
     assert asyncio.run(run()) == frames[number:]
-
-
-@given(st.lists(st.binary()))
-def test_frames_are_split_as_they_were_joined(frames: list[bytes]) -> None:
-    assert split(joined(frames)) == tuple(frames)
 
 
 async def test_a_long_stream_is_read_in_pieces(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zerogravity.store.joined import joined, split
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 
@@ -68,18 +69,3 @@ class LiveFrames:
 
 def _keys(owner: str, response_id: str) -> list[str]:
     return [keys.entry(owner, response_id), keys.frames(owner, response_id)]
-
-
-def joined(frames: Sequence[bytes]) -> bytes:
-    """Each frame after its length."""
-    return b"".join(len(frame).to_bytes(4) + frame for frame in frames)
-
-
-def split(joined: bytes) -> tuple[bytes, ...]:
-    frames: list[bytes] = []
-    position = 0
-    while position < len(joined):
-        start = position + 4
-        position = start + int.from_bytes(joined[position:start])
-        frames.append(joined[start:position])
-    return tuple(frames)
