@@ -31,7 +31,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "lifeline": (),
     "open_files": (),
     "tls_buffers": (),
-    "config": ("config_sources", "errors", "hosts", "wire.narrow"),
+    "config": ("config_sources", "errors", "hosts", "store.address", "wire.narrow"),
     "config_sources": ("config", "errors", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
@@ -65,14 +65,15 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
+    "store.address": (),
     "store.trace_conditions": ("observe.query",),
     "store.trace_index": (
         "observe.query", "store.schema", "store.trace_conditions", "wire.jsonio", "wire.narrow",
     ),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
-        "surfaces", "store.base", "store.peers", "store.pending_writes", "observe.health", "observe.metrics",
-        "observe.quotas", "observe.runs",
+        "surfaces", "store.address", "store.base", "store.peers", "store.pending_writes", "observe.health",
+        "observe.metrics", "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -149,6 +150,7 @@ GUESTS = {
     "sqlite3": ("store",),
     "genai_prices": ("observe.prices",),
     "mcp": ("mcp.connection",),
+    "redis": ("store.redis",),
     "httpx2": ("mcp.connection", "mcp.guard"),
 }
 

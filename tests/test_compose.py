@@ -35,6 +35,7 @@ from zerogravity.observe.health import Check
 from zerogravity.observe.recorder import Recorder
 from zerogravity.server.app import FrontServer
 from zerogravity.store import usage
+from zerogravity.store.memory import MemoryStore
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -372,7 +373,7 @@ async def test_all_that_is_kept_has_one_budget_and_one_gauge(
     start: Start, http, tmp_path: Path, stored: bool, trace: bool
 ) -> None:
     total = 64 << 20
-    more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
+    more = {"store": str(tmp_path / "responses.db")} if stored else {}
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
     budget, store, request_sinks = gateway.services.budget, gateway.services.store, gateway.request_sinks
     recorder, bodies = request_sinks._sinks
@@ -476,3 +477,31 @@ async def test_turns_of_one_conversation_are_one_session_with_traces_and_without
             found = [row for row in await rows(gateway, http) if not row["stored"]]
         (last,) = found[-1:]
         assert (last["session"], last["previous"], last["branch"]) == (other["session"], other["id"], "")
+
+
+NOBODY_THERE = "redis://:between@127.0.0.1:1/0"
+
+
+async def test_a_redis_that_is_away_prevents_the_start(start: Start) -> None:
+    with pytest.raises(FaultError, match=r"Redis at redis://127\.0\.0\.1:1/0 cannot be used") as caught:
+        await start(ls_url="http://127.0.0.1:9", ls_csrf="x", store=NOBODY_THERE)
+    assert "store_required = false" in caught.value.fault.full_message
+
+
+async def test_a_redis_that_is_away_and_not_required_is_replaced_by_memory(start: Start, http, caplog) -> None:
+    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", store=NOBODY_THERE, store_required=False)
+    assert isinstance(gateway.services.responses, MemoryStore)
+    assert gateway.services.budget.share("responses") > 0
+    told = "Redis at redis://127.0.0.1:1/0 cannot be used"
+    for path, status in (("health", 200), ("ready", 503)):
+        async with http.get(f"{gateway.url}/{path}") as answer:
+            assert answer.status == status
+            told_there = (await answer.json())["degraded"]["store"]
+            assert told in told_there and "kept in memory until the next start" in told_there
+    assert told in caplog.text and "between" not in caplog.text
+
+
+@pytest.mark.parametrize("store", ["redis://:between@127.0.0.1:1/0?nonsense=1"])
+async def test_a_mistake_is_no_server_that_is_away(start: Start, store: str) -> None:
+    with pytest.raises(FaultError, match="a parameter that Redis clients do not know"):
+        await start(ls_url="http://127.0.0.1:9", ls_csrf="x", store=store, store_required=False)

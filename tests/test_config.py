@@ -104,6 +104,18 @@ def test_an_empty_variable_is_not_given() -> None:
     assert load(env={"ZEROGRAVITY_LISTEN": "", "ZEROGRAVITY_KEY": "", "ZEROGRAVITY_NONSENSE": ""}).config == Config()
 
 
+def test_a_setting_goes_by_its_old_name_too(toml) -> None:
+    file = toml('store_path = "/f.db"')
+    for loaded, where in (
+        (load(file=file, env={}), ("/f.db", f"file {file}")),
+        (load(file=file, env={"ZEROGRAVITY_STORE_PATH": "/e.db"}), ("/e.db", "env ZEROGRAVITY_STORE_PATH")),
+        (load({"store_path": "/o.db"}, env={"ZEROGRAVITY_STORE": "/e.db"}), ("/o.db", "flag")),
+    ):
+        assert (loaded.config.store, loaded.origins["store"]) == where
+    both = {"ZEROGRAVITY_STORE": "/a.db", "ZEROGRAVITY_STORE_PATH": "/b.db"}
+    assert refused(env=both) == "store_path is the old name of store: set only store"
+
+
 def test_names_of_others_are_left_alone() -> None:
     env = {"PATH": "/bin", "ZERO": "1", "XZEROGRAVITY_KEY": "a"} | {
         f"ZEROGRAVITY_{name}": "x" for name in ("PYTHON", "VENV", "CACHE")
@@ -343,6 +355,19 @@ def test_a_secret_of_another_kind_is_not_quoted(value: object) -> None:
 
 def test_a_secret_in_a_broken_file_is_not_quoted(toml) -> None:
     assert HIDDEN not in refused(file=toml(f'key = "{HIDDEN}'))
+
+
+def test_a_store_is_shown_without_its_password(toml) -> None:
+    store = f"redis://:{HIDDEN}@host:6379/1"
+    loaded = load({"store": store}, env={})
+    assert loaded.config.store == store
+    assert {name: value for name, value, _ in loaded.describe()}["store"] == "redis://host:6379/1"
+    assert HIDDEN not in repr(loaded.config) + str(loaded.describe())
+    assert load({"store": ""}, env={"ZEROGRAVITY_STORE": "/a.db"}).config.store == "memory"
+    for wrong in (f"redis://:{HIDDEN}", f"http://:{HIDDEN}@host", f"redis://:12#{HIDDEN}@host"):
+        message = refused({"store": wrong})
+        assert message.startswith("store (flag): must be memory, a file, or look like redis://")
+        assert HIDDEN not in message
 
 
 def test_secrets_are_masked() -> None:

@@ -110,7 +110,7 @@ def test_settings_and_options_exist() -> None:
         assert name.lower() in SETTINGS or name == "CLIENTS", name
     for name in re.findall(r"\bzg_([a-z_]+)", TEXT):
         assert name in {option for option, _, _ in OPTIONS}, name
-    for name in ("aliases", "remote_urls", "store_path", "trace_dir", "limits.turns", "limits.retry_seconds"):
+    for name in ("aliases", "remote_urls", "store", "trace_dir", "limits.turns", "limits.retry_seconds"):
         assert f"`{name}" in TEXT
         assert name in SETTINGS
 

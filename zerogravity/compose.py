@@ -36,7 +36,7 @@ from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
-from zerogravity.errors import FaultError, bad_request
+from zerogravity.errors import FaultError, Origin, bad_request
 from zerogravity.failover import Failover
 from zerogravity.lateness import Lateness
 from zerogravity.mcp.rule import ServerTools
@@ -57,6 +57,7 @@ from zerogravity.rounds import Rule
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
+from zerogravity.store.address import MEMORY
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
 from zerogravity.store.base import ResponseStore
 from zerogravity.store.responses import open_store
@@ -365,22 +366,42 @@ def _counter(config: Config, route: Route, bearer: Bearer, google: GoogleApi) ->
 def _budget(config: Config) -> Budget:
     """What is not kept in memory leaves its share to the turns."""
     inspected = is_inspected(config)
-    in_memory = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
-                 "connections": config.websocket}  # fmt: skip
+    in_memory = {
+        "traces": config.trace,
+        "responses": config.store == MEMORY or not config.store_required,
+        "bodies": inspected,
+        "views": inspected,
+        "connections": config.websocket,
+    }
     return Budget(config.limits.store_bytes, [name for name, kept in in_memory.items() if not kept])
 
 
 async def _responses(base: Base) -> ResponseStore:
     config, budget = base.config, base.budget
-    store = await open_store(
-        config.store_path,
-        limit=config.limits.responses,
-        max_age_s=config.limits.responses_seconds,
-        max_bytes=FILE_BYTES if config.store_path else budget.share("responses"),
-    )
-    if not config.store_path:
-        budget.watch("responses", lambda: store.bytes)
+    if config.store != MEMORY:
+        report = partial(base.health.report, "store")
+        base.metrics.gauge("zg_store_up", "Whether the store can be used, as far as is known",
+                           lambda: float("store" not in base.health.degraded))  # fmt: skip
+        try:
+            return await _opened(config, config.store, FILE_BYTES, report)
+        except FaultError as error:
+            if config.store_required or error.fault.origin is Origin.CLIENT:
+                raise
+            text = f"{error.fault.message}; responses are kept in memory until the next start"
+            logger.warning("%s", text)
+            report(text)
+    store = await _opened(config, MEMORY, budget.share("responses"))
+    budget.watch("responses", lambda: store.bytes)
     return store
+
+
+async def _opened(
+    config: Config, store: str, max_bytes: int, report: Callable[[str | None], object] = lambda _: None
+) -> ResponseStore:
+    limits = config.limits
+    return await open_store(
+        store, limit=limits.responses, max_age_s=limits.responses_seconds, max_bytes=max_bytes, report=report
+    )
 
 
 def _secret(file: Path) -> bytes:

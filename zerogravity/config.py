@@ -29,9 +29,11 @@ from yarl import URL
 
 from zerogravity.config_sources import ENV, data_path, env_name, file_of, flat, from_env, from_file, invalid, trace_path
 from zerogravity.hosts import is_loopback
+from zerogravity.store import address
 
 SECRETS = frozenset({"key", "keys", "ls_csrf", "runtime_key", "token", "inspector_token"})
 ALTERNATIVES = {"ls_url": "ls_command", "ls_command": "ls_url"}  # setting one overrides a weaker source's other
+RENAMED = {"store_path": "store"}  # old name: the one it has now
 MIB = 1 << 20
 
 
@@ -128,6 +130,9 @@ Url = Annotated[Annotated[str, AfterValidator(_url)] | None, _EMPTY_IS_NONE]
 HeaderText = Annotated[str, AfterValidator(_header_text)]
 Secret = HeaderText | None  # "" is an error here: it must not mean "no key"
 Address = Annotated[str, AfterValidator(_address)]
+Store = Annotated[
+    str, AfterValidator(address.checked), BeforeValidator(lambda value: address.MEMORY if value == "" else value)
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Keys = Annotated[tuple[HeaderText, ...], BeforeValidator(_split)]
 Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
@@ -279,7 +284,10 @@ class Config(BaseModel):
         None, repr=False, description="its token; default: one made once and kept in data_dir"
     )
     data_dir: Text = Field(None, description="what is kept across restarts; default: the user's data folder")
-    store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
+    store: Store = Field(
+        address.MEMORY, repr=False, description="where responses are stored: memory, an SQLite file, or redis://…"
+    )
+    store_required: bool = Field(True, description="false: where it cannot be used at the start, memory serves for it")
     mcp: bool = Field(False, description="let requests name any public MCP server, whose tools are run here")
     mcp_servers: dict[ServerName, McpServer] = Field(
         default_factory=dict, description="MCP servers that requests may name: a table [mcp_servers.NAME] for each"
@@ -396,14 +404,17 @@ def load(
         (from_env(environment), "env"),
         ({name: value for name, value in flat(flags or {}).items() if value is not None}, "flag"),
     ):
-        for name, value in found.items():
+        for given, value in found.items():
+            name = RENAMED.get(given, given)
+            if name != given and name in found:
+                raise invalid(f"{given} is the old name of {name}: set only {name}", name)
             _check_name(name, source)
             other = ALTERNATIVES.get(name)
             if other is not None and other not in found:
                 values.pop(other, None)
                 origins.pop(other, None)
             values[name] = value
-            origins[name] = f"env {env_name(name)}" if source == "env" else source
+            origins[name] = f"env {env_name(given)}" if source == "env" else source
     try:
         config = Config.model_validate(_nested(values))
     except ValidationError as error:
@@ -453,6 +464,8 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
 def _masked(name: str, value: object) -> object:
     if name == "mcp_servers":
         return {label: server.shown for label, server in cast("dict[str, McpServer]", value).items()}
+    if name == "store":
+        return address.shown(cast("str", value))
     if isinstance(value, tuple):
         return [_masked(name, item) for item in cast("tuple[object, ...]", value)]
     if name not in SECRETS or not value:

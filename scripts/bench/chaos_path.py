@@ -290,7 +290,7 @@ async def running(chance: random.Random, turns: int) -> AsyncIterator[Chaos]:
         options = StackOptions(
             port=front, proxy_port=proxy, api="v1internal", upstream_ca=folder / "google.pem",
             upstream=f"https://127.0.0.1:{relays['google'].port}",
-            settings={"store_path": str(folder / "responses.sqlite"), "trace": "true",
+            settings={"store": str(folder / "responses.sqlite"), "trace": "true",
                       "trace_dir": str(folder / "traces"), "ls_url": f"https://127.0.0.1:{relays['ls'].port}"},
             env={"ZEROGRAVITY_LIMITS_TURNS": "8", "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "10",
                  "ZEROGRAVITY_TRACE_BYTES": str(TRACES // 2)},

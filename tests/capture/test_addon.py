@@ -29,7 +29,7 @@ def test_every_option_is_a_setting_and_has_help(loaded) -> None:
     _, context = loaded
     for name, _, text in OPTIONS:
         assert context.options._options[f"zg_{name}"].help == text
-        assert name == "config" or name in configuration.NAMES
+        assert name == "config" or name in (*configuration.NAMES, *configuration.RENAMED)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,14 @@ async def test_an_unknown_option_prevents_the_start(loaded, caplog) -> None:
 
 def test_the_response_store_can_be_set(loaded, tmp_path) -> None:
     capture, context = loaded
+    context.configure(capture, zg_store=str(tmp_path / "responses.sqlite"))
+    assert capture._load_config().store == str(tmp_path / "responses.sqlite")
+
+
+def test_the_response_store_can_be_set_by_its_old_name(loaded, tmp_path) -> None:
+    capture, context = loaded
     context.configure(capture, zg_store_path=str(tmp_path / "responses.sqlite"))
-    assert capture._load_config().store_path == str(tmp_path / "responses.sqlite")
+    assert capture._load_config().store == str(tmp_path / "responses.sqlite")
 
 
 @pytest.mark.parametrize(("shown", "made"), [("warn", "WARNING"), ("info", "INFO"), ("debug", "DEBUG")])
@@ -86,7 +92,9 @@ WORDS = {
     "ls_url": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
     "upstream": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
 }
-SETTINGS = tuple((name, kind is bool) for name, kind, _ in OPTIONS if name != "config")
+SETTINGS = tuple(
+    (name, kind is bool) for name, kind, _ in OPTIONS if name != "config" and name not in configuration.RENAMED
+)
 SOURCES = ("file", "environment", "option")
 
 
@@ -119,7 +127,7 @@ def test_an_empty_option_overrides_the_environment(loaded, monkeypatch, name: st
     monkeypatch.setenv(f"ZEROGRAVITY_{name.upper()}", WORDS.get(name, ("one",))[0])
     assert getattr(capture._load_config(), name)
     context.options.set(f"zg_{name}=")
-    assert getattr(capture._load_config(), name) is None
+    assert getattr(capture._load_config(), name) == configuration.Config.model_fields[name].default
 
 
 def test_an_empty_key_option_keeps_the_configured_key(loaded, monkeypatch) -> None:
@@ -171,7 +179,7 @@ async def test_the_other_addons_have_their_dependencies_while_it_runs(
 async def test_a_start_that_fails_is_an_error_and_leaves_nothing(whole, tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
     capture, context = whole
-    context.options.set("zg_listen=127.0.0.1:0", f"zg_store_path={tmp_path}")
+    context.options.set("zg_listen=127.0.0.1:0", f"zg_store={tmp_path}")
     await capture.running()
     assert "zerogravity cannot serve: " in caplog.text
     assert caplog.records[-1].levelname == "ERROR"

@@ -39,3 +39,8 @@ def test_a_package_that_is_there_stays_as_it_is() -> None:
 def test_collection_that_was_off_stays_off() -> None:
     script = "import gc\ngc.disable()\n" + PROXY_PARTS.format(within="pass", after="assert not gc.isenabled()")
     assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_redis_is_imported_only_for_a_store_that_is_there() -> None:
+    script = "import sys, zerogravity.compose, zerogravity.cli.main\nassert 'redis' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0

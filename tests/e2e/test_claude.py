@@ -138,7 +138,7 @@ async def test_thoughts_come_back_before_their_calls_in_every_step(stack: Stack,
 
 
 async def test_after_a_restart_it_comes_back_with_the_client_or_nothing_is_thought(http: Any, tmp_path: Path) -> None:
-    settings = {"store_path": str(tmp_path / "responses.sqlite")}
+    settings = {"store": str(tmp_path / "responses.sqlite")}
     async with Stack(StackOptions(ls=quick(), settings=settings)) as stack:
         clients = {keeps: Client(stack, http, keeps) for keeps in WAYS}
         for keeps, client in clients.items():

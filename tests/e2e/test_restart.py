@@ -17,7 +17,7 @@ TOOLS: list[Any] = [{"type": "function", "name": "get_weather", "parameters": TO
 
 
 def again(folder: Path) -> Stack:
-    return Stack(StackOptions(ls=quick(), settings={"store_path": str(folder / "responses.sqlite")}))
+    return Stack(StackOptions(ls=quick(), settings={"store": str(folder / "responses.sqlite")}))
 
 
 def client(stack: Stack) -> openai.AsyncOpenAI:

@@ -26,7 +26,7 @@ PATH, RESPONSES = "/v1/conversations", "/v1/responses"
 
 
 async def gateway(serve: Serve, file: Path) -> Served:
-    return await serve(store_path=str(file), services={"responses": await open_store(str(file), limit=10)})
+    return await serve(store=str(file), services={"responses": await open_store(str(file), limit=10)})
 
 
 async def created(served: Served, *texts: str) -> str:
@@ -116,7 +116,7 @@ async def test_the_end_is_sent_when_the_turn_is_part_of_its_conversation(
 ) -> None:
     """Also of a turn that is stored nowhere else."""
     disk = Disk()
-    served = await serve(store_path=str(tmp_path / "store.db"), services={"responses": disk})
+    served = await serve(store=str(tmp_path / "store.db"), services={"responses": disk})
     identity = await created(served, "a")
     served.engine.script = forever
     body = {"model": "gemini-3-flash", "input": "b", "conversation": identity, "store": False, "stream": stream}

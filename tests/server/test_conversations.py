@@ -34,7 +34,7 @@ WEATHER: dict[str, Any] = {"type": "function", "name": "look", "parameters": {"t
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def served(serve: Serve, request: pytest.FixtureRequest, tmp_path: Path) -> Served:
-    store = {"store_path": str(tmp_path / "store.db")} if request.param == "sqlite" else {}
+    store = {"store": str(tmp_path / "store.db")} if request.param == "sqlite" else {}
     return await serve(keys=f"{KEY},other", **store)
 
 

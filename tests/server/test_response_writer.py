@@ -26,7 +26,7 @@ async def test_the_end_is_sent_when_the_response_is_stored(serve: Serve, tmp_pat
     """With a file: what a client has been told is stored outlives a kill. Without one nobody waits."""
     disk = Disk()
     disk.gate = asyncio.Event()
-    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
+    served = await serve(store=str(tmp_path / "r.db"), services={"responses": disk})
     asking = asyncio.create_task(served.ask("POST", PATH, {"Content-Type": "application/json"},
                                             json.dumps({**HELLO, "stream": stream}).encode()))  # fmt: skip
     await disk.begun.wait()
@@ -42,9 +42,21 @@ async def test_the_end_is_sent_when_the_response_is_stored(serve: Serve, tmp_pat
 async def test_the_end_is_sent_though_the_response_cannot_be_stored(serve: Serve, tmp_path: Path) -> None:
     disk = Disk()
     disk.failure = TROUBLES["full"]
-    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
+    served = await serve(store=str(tmp_path / "r.db"), services={"responses": disk})
     assert (await served.post(PATH, HELLO))[2]["status"] == "completed"
     disk.failure = None
+
+
+async def test_the_end_is_sent_though_the_store_hangs(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(response_writer, "SAVE_S", 0.01)
+    disk = Disk()
+    disk.gate = asyncio.Event()
+    served = await serve(store=str(tmp_path / "r.db"), services={"responses": disk})
+    assert (await served.post(PATH, HELLO))[2]["status"] == "completed"
+    assert served.writer.waiting == 1
+    disk.gate.set()
 
 
 async def two(serve: Serve, file: Path) -> tuple[Served, Served]:

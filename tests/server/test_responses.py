@@ -137,7 +137,7 @@ async def test_h20_h35_unknown_ids(serve: Serve, identity: str) -> None:
 
 async def test_h20_expired_responses_are_unknown(serve: Serve) -> None:
     now = [1_770_000_000.0]
-    store = await open_store(None, limit=10, max_age_s=100, now=lambda: now[0])
+    store = await open_store("memory", limit=10, max_age_s=100, now=lambda: now[0])
     served = await serve(services={"responses": store, "wall": lambda: now[0]})
     _, _, plain = await served.post(PATH, HELLO)
     _, _, behind = await served.post(PATH, BEHIND)

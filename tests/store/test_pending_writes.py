@@ -213,7 +213,7 @@ async def test_what_waits_is_written_before_the_end(serve: Serve) -> None:
 async def test_a_file_that_is_removed_under_us_is_made_again(serve: Serve, tmp_path: Path) -> None:
     """SQLite would go on writing to what nobody can find any more."""
     file = tmp_path / "r.db"
-    served = await serve(store_path=str(file), services={"responses": await open_store(str(file), limit=10)})
+    served = await serve(store=str(file), services={"responses": await open_store(str(file), limit=10)})
     await served.post(PATH, HELLO)
     for one in tmp_path.glob("r.db*"):
         if "-run-" not in one.name:

@@ -92,7 +92,7 @@ async def test_its_requests_are_counted(served: Served) -> None:
 
 
 async def test_what_it_cannot_store_is_not_stored(serve: Serve, tmp_path: Path, caplog: Any) -> None:  # noqa: F811
-    served = await serve(services={"surfaces": WITH_TOY}, store_path=str(tmp_path / "responses.db"))
+    served = await serve(services={"surfaces": WITH_TOY}, store=str(tmp_path / "responses.db"))
     async with asyncio.timeout(10):
         assert (await served.post("/toy/v1/say", {"say": "hi", "keep": True}))[::2] == (200, {"heard": "Hello"})
     assert served.writer.waiting == 0

@@ -223,7 +223,7 @@ async def test_a_stored_history(number: str, place: str, tmp_path: Path) -> None
     asked = parsed("responses", RESPONSES.replace("%N", number).replace("%B", "1.10"))
     channel = play(asked, *(text.replace("%N", number).encode() for text in (FIRST, LAST)))
     store = await open_store(
-        str(tmp_path / "r.db") if place == "file" else None, limit=9, now=lambda: float(asked.created)
+        str(tmp_path / "r.db") if place == "file" else "memory", limit=9, now=lambda: float(asked.created)
     )
     try:
         made = stored_at_end(channel, SECRET)

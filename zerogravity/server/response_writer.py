@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.server.conversation_writer import conversation_of, is_conversation
 from zerogravity.server.services import Services
 from zerogravity.server.sharing import Sharing
+from zerogravity.store import address
 from zerogravity.store.base import Change, Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
@@ -24,6 +26,7 @@ from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, so_fa
 from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
+SAVE_S = 0.5  # wait for the store before a client reads the end of its answer
 SLICE = 200  # records of a background response that are rendered at once: a few milliseconds
 
 
@@ -38,6 +41,9 @@ class ResponseWriter:
         self.delete = self.pending.delete
         peers = services.responses.peers
         self._sharing = None if peers is None else Sharing(services, peers, self.pending)
+        metrics = services.metrics
+        metrics.gauge("zg_responses_waiting", "Writes that wait for the store", lambda: len(self.pending))
+        metrics.counter("zg_responses_lost", "Writes that the store never took", lambda: self.pending.lost)
         services.store.on_closed.append(self.save_end)
 
     @property
@@ -88,14 +94,16 @@ class ResponseWriter:
 
     async def end_saved(self, channel: CascadeChannel) -> None:
         """Before a client reads that its response is stored, and part of its conversation: wait until one try to write
-        it has been made, where the store outlives this process."""
-        if self._services.config.store_path is None:
+        it has been made, where the store outlives this process; but not for a store that hangs."""
+        if self._services.config.store == address.MEMORY:
             return
         turn, storing = channel.turn, self._storing(channel.turn)
-        if storing is not None:
-            await self.pending.tried(turn.owner, storing.id(channel.id))
-        if isinstance(turn.details, ResponsesDetails) and turn.details.conversation:
-            await self.pending.tried(turn.owner, turn.details.conversation)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SAVE_S):
+                if storing is not None:
+                    await self.pending.tried(turn.owner, storing.id(channel.id))
+                if isinstance(turn.details, ResponsesDetails) and turn.details.conversation:
+                    await self.pending.tried(turn.owner, turn.details.conversation)
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""

@@ -53,9 +53,13 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do."""
-    is_ready, checks = request.app[SERVICES].health.ready()
+    """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do; what works
+    less well is named."""
+    health = request.app[SERVICES].health
+    is_ready, checks = health.ready()
     body: dict[str, object] = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
+    if health.degraded:
+        body["degraded"] = health.degraded
     if cooldowns := request.app[SERVICES].cooldowns.as_json():
         body["cooldowns"] = cooldowns
     if is_ready:

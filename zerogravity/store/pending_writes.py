@@ -136,6 +136,11 @@ class PendingWrites:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def lost(self) -> int:
+        """How many could not be written."""
+        return self._lost_count
+
     async def tried(self, owner: str, response_id: str) -> None:
         """Wait until it is written, or until writing is known to fail now."""
         if self._trouble is None and (write := self._waiting.get((owner, response_id))) is not None:

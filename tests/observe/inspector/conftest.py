@@ -63,7 +63,7 @@ async def look(scene: Scene, clock: Any, sessions: Sessions) -> AsyncIterator[Lo
             engine=None,  # type: ignore[arg-type]  # no turn is asked for here
             catalogue=Catalogue(config.aliases),
             config=config,
-            responses=await open_store(None, limit=config.limits.responses),
+            responses=await open_store("memory", limit=config.limits.responses),
             health=Health(clock),
             metrics=Metrics(REGISTRY),
             surfaces=REGISTRY,

@@ -8,24 +8,7 @@ import pytest
 
 from tests.redis_server import RedisServer
 from zerogravity.errors import FaultError
-from zerogravity.store.redis.connection import Connection, is_redis, shown
-
-ADDRESSES = [
-    ("redis://:secret@host:6379/0", "redis://host:6379/0"),
-    ("rediss://user:secret@host/2?ssl_ca_certs=/a", "rediss://host/2"),
-    ("unix://:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
-]
-
-
-@pytest.mark.parametrize(("url", "name"), ADDRESSES)
-def test_an_address_is_shown_without_its_credentials(url: str, name: str) -> None:
-    assert is_redis(url)
-    assert shown(url) == name
-
-
-@pytest.mark.parametrize("path", ["responses.db", "/var/lib/responses.db", "memory"])
-def test_a_path_is_no_server(path: str) -> None:
-    assert not is_redis(path)
+from zerogravity.store.redis.connection import Connection
 
 
 async def test_a_server_that_is_away_is_a_503_that_says_when_to_ask_again(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -16,17 +15,17 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import RedisError
 
 from zerogravity.errors import FaultError, internal
+from zerogravity.store import address
 
 CONNECT_S, ANSWER_S = 2.0, 2.0  # wait for a connection, for an answer
 CONNECTIONS = 16  # at a time; further requests wait for one of them
-SCHEMES = ("redis", "rediss", "unix")
 
 
 class Connection:
     """``client`` speaks bytes. No connection is made before its first use; a broken one is made again by the next."""
 
     def __init__(self, url: str) -> None:
-        self.name = shown(url)
+        self.name = address.shown(url)
         pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             socket_connect_timeout=CONNECT_S,
@@ -49,14 +48,3 @@ class Connection:
     async def close(self) -> None:
         """May be called twice."""
         await self.client.aclose()
-
-
-def is_redis(store: str) -> bool:
-    """Whether a setting names a Redis server rather than a file."""
-    return urlsplit(store).scheme in SCHEMES
-
-
-def shown(url: str) -> str:
-    """An address without its credentials: ``redis://host:6379/0``."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -1,0 +1,41 @@
+"""What the setting ``store`` names: ``memory``, an SQLite file, or the address of a Redis server, which may hold a
+password. Quick to import.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+MEMORY = "memory"
+SCHEMES = ("redis", "rediss", "unix")
+FORMS = "redis://:PASSWORD@HOST:PORT/DATABASE, rediss://… or unix://:PASSWORD@/PATH?db=DATABASE"
+
+
+def checked(store: str) -> str:
+    """Raises ValueError, without the value: it may hold a password."""
+    if "://" not in store:
+        return store
+    try:
+        parts = urlsplit(store)
+        place = parts.path if parts.scheme == "unix" else parts.hostname if parts.port != 0 else None
+    except ValueError:
+        place = None
+    else:
+        if parts.scheme not in SCHEMES or parts.fragment or "@" in parts.query + parts.path:
+            place = None
+    if not place:
+        raise ValueError(f"must be memory, a file, or look like {FORMS}; special characters of a password as %XX")
+    return store
+
+
+def is_redis(store: str) -> bool:
+    """Whether it is a Redis server."""
+    return urlsplit(store).scheme in SCHEMES if "://" in store else False
+
+
+def shown(store: str) -> str:
+    """Without credentials: ``redis://host:6379/0``; a file as it is."""
+    if not is_redis(store):
+        return store
+    parts = urlsplit(store)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
