@@ -73,8 +73,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
         "surfaces", "store.address", "store.base", "store.peers", "store.pending_writes", "observe.health",
-        "observe.mcp_servers", "observe.metrics",
-        "observe.quotas", "observe.runs",
+        "observe.mcp_servers", "observe.metrics", "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ ENDS: dict[str, Callable[[RunningTurn], object]] = {
 
 
 @pytest.fixture
-async def two(serve: Serve, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gateways]:
+async def two(serve: Serve, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Gateways:
     monkeypatch.setattr(elsewhere, "LOOK_S", 0.1)
     monkeypatch.setattr(sharing, "PAUSE_S", 0.001)
     return await gateways(serve, redis_server, limits=LIMITS)

@@ -40,6 +40,8 @@ def rows(file: Path) -> int:
 class Disk:
     """A store in memory whose disk fails as it is told to. ``log``: what has been written, in order."""
 
+    peers = None
+
     def __init__(self) -> None:
         self.failure: Exception | None = None
         self.gate: asyncio.Event | None = None

@@ -67,18 +67,15 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.Response:
     """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost one, what there is of it is removed."""
     writer, owner, identity = request.app[RESPONSE_WRITER], request[EXCHANGE].owner, request.match_info["id"]
+    elsewhere = False
     if not writer.pending.is_lost(identity, owner):
         found = await find(request)
         if isinstance(found, CascadeChannel):
             request.app[SERVICES].engine.cancel(found)
-        elif found.running and await request.app[ELSEWHERE].end(found, "delete") is None:
-            return deleted(identity)
-    if not await writer.delete(identity, owner):
+        elif elsewhere := found.running:
+            await request.app[ELSEWHERE].end(found, "delete")
+    if not await writer.delete(identity, owner) and not elsewhere:
         raise not_found(identity)  # another request was quicker
-    return deleted(identity)
-
-
-def deleted(identity: str) -> web.Response:
     return json_response({"id": identity, "object": "response", "deleted": True})
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from asyncio import Event
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Command = Literal["cancel", "delete"]
@@ -14,12 +15,22 @@ Obey = Callable[[Command, str, str], object]
 """What is asked of this gateway: the command, owner and id of a response. Quick, and never raises."""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that have come of a response; ``number``: of the first."""
+
+    owner: str
+    response_id: str
+    number: int
+    frames: Sequence[bytes]
+
+
 class Peers(Protocol):
     """Responses are meant that some gateway is still working on. Raises FaultError 503 ``store_unavailable``."""
 
-    async def append(self, owner: str, response_id: str, number: int, frames: Sequence[bytes]) -> bool:
-        """Show the others these frames, the first of which has that number. Once more changes nothing. False: there is
-        no such response of this gateway's (yet, or any more)."""
+    async def append(self, batches: Sequence[Batch]) -> Sequence[bool]:
+        """Show the others these; once more changes nothing. False for one: there is no such response of this gateway's
+        (yet, or any more)."""
         ...
 
     async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.redis_server import RedisServer
 from zerogravity.errors import FaultError
+from zerogravity.store.peers import Batch
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
-from zerogravity.store.redis.frames import BATCHES, LiveFrames, joined, split
+from zerogravity.store.redis.frames import BATCHES, LiveFrames
 
 OWN, OWNER, ID = "0123456789abcdef", "owner", "resp_1"
 
@@ -36,10 +37,15 @@ async def begin(connection: Connection, run: str = OWN) -> LiveFrames:
     return LiveFrames(connection, OWN)
 
 
+async def append(live: LiveFrames, number: int, frames: list[bytes]) -> bool:
+    (shown,) = await live.append([Batch(OWNER, ID, number, frames)])
+    return shown
+
+
 async def append_all(live: LiveFrames, frames: list[bytes], borders: list[int]) -> None:
     for first, last in pairwise([0, *borders, len(frames)]):
         if last > first:
-            assert await live.append(OWNER, ID, first, frames[first:last])
+            assert await append(live, first, frames[first:last])
 
 
 async def read_all(live: LiveFrames, number: int) -> list[bytes]:
@@ -70,11 +76,6 @@ def test_what_is_read_is_what_was_shown(
     assert asyncio.run(run()) == frames[number:]
 
 
-@given(st.lists(st.binary()))
-def test_frames_are_split_as_they_were_joined(frames: list[bytes]) -> None:
-    assert split(joined(frames)) == tuple(frames)
-
-
 async def test_a_long_stream_is_read_in_pieces(connection: Connection) -> None:
     live = await begin(connection)
     frames = [b"%d" % number for number in range(3 * BATCHES)]
@@ -87,16 +88,16 @@ async def test_a_long_stream_is_read_in_pieces(connection: Connection) -> None:
 async def test_a_batch_that_is_shown_again_changes_nothing(connection: Connection) -> None:
     live = await begin(connection)
     for _ in range(2):
-        assert await live.append(OWNER, ID, 0, [b"a", b"b"])
-    assert await live.append(OWNER, ID, 2, [b"c"])
-    assert await live.append(OWNER, ID, 0, [b"a", b"b"])
+        assert await append(live, 0, [b"a", b"b"])
+    assert await append(live, 2, [b"c"])
+    assert await append(live, 0, [b"a", b"b"])
     assert await read_all(live, 0) == [b"a", b"b", b"c"]
 
 
 @pytest.mark.parametrize("run", ["", "fedcba9876543210"], ids=["over", "another's"])
 async def test_nobody_adds_to_what_is_not_his(connection: Connection, run: str) -> None:
     live = await begin(connection, run)
-    assert not await live.append(OWNER, ID, 0, [b"a"])
+    assert not await append(live, 0, [b"a"])
     assert not await connection.client.exists(keys.frames(OWNER, ID))
     found = await live.read(OWNER, ID, 0)
     assert found == ((run, ()) if run else None)
@@ -104,7 +105,7 @@ async def test_nobody_adds_to_what_is_not_his(connection: Connection, run: str) 
 
 async def test_nothing_is_added_to_what_is_gone_and_nothing_is_left_of_it(connection: Connection) -> None:
     live = LiveFrames(connection, OWN)
-    assert not await live.append(OWNER, ID, 0, [b"a"])
+    assert not await append(live, 0, [b"a"])
     assert await live.read(OWNER, ID, 0) is None
     assert await connection.client.dbsize() == 0
 
@@ -112,7 +113,7 @@ async def test_nothing_is_added_to_what_is_gone_and_nothing_is_left_of_it(connec
 async def test_frames_expire_with_their_response_and_count_as_a_change_of_it(connection: Connection) -> None:
     live = await begin(connection)
     await connection.client.pexpire(keys.entry(OWNER, ID), 60_000)
-    await live.append(OWNER, ID, 0, [b"a"])
+    await append(live, 0, [b"a"])
     assert 0 < await connection.client.pttl(keys.frames(OWNER, ID)) <= 60_000
     assert await connection.client.hget(keys.entry(OWNER, ID), "version") == b"2"
 
@@ -123,15 +124,15 @@ async def test_what_was_shown_outlives_a_server_that_is_killed(tmp_path: Path) -
     connection = Connection(server.url)
     try:
         live = await begin(connection)
-        await live.append(OWNER, ID, 0, [b"a", b"b"])
+        await append(live, 0, [b"a", b"b"])
         server.kill()
         with pytest.raises(FaultError) as caught:
-            await live.append(OWNER, ID, 2, [b"c"])
+            await append(live, 2, [b"c"])
         assert caught.value.fault.code == "store_unavailable"
         with pytest.raises(FaultError):
             await live.read(OWNER, ID, 0)
         server.start()
-        assert await live.append(OWNER, ID, 2, [b"c"])
+        assert await append(live, 2, [b"c"])
         assert await read_all(live, 1) == [b"b", b"c"]
     finally:
         server.kill()

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from tests.redis_server import RedisServer
+from zerogravity.store.peers import Batch
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.leases import Leases
@@ -45,8 +46,8 @@ async def two(redis_server: RedisServer) -> AsyncIterator[tuple[Leases, RedisPee
 async def test_one_shows_and_the_other_sees_until_it_has_died(two: tuple[Leases, RedisPeers, RedisPeers]) -> None:
     leases, first, second = two
     assert await second.frames(OWNER, ID, 0) == ()
-    assert await first.append(OWNER, ID, 0, [b"a", b"b"])
-    assert not await second.append(OWNER, ID, 2, [b"c"]), "it is not the second one's"
+    assert await first.append([Batch(OWNER, ID, 0, [b"a", b"b"])]) == [True]
+    assert await second.append([Batch(OWNER, ID, 2, [b"c"])]) == [False], "it is not the second one's"
     assert await second.frames(OWNER, ID, 1) == (b"b",)
     assert await second.frames("another", ID, 0) is None
     await leases.close()
@@ -65,5 +66,5 @@ async def test_one_is_asked_and_whoever_follows_is_woken(two: tuple[Leases, Redi
         await second.ask("delete", OWNER, ID)
         assert await asked.get() == ("delete", OWNER, ID)
         news.clear()
-        await first.append(OWNER, ID, 0, [b"a"])
+        await first.append([Batch(OWNER, ID, 0, [b"a"])])
         await news.wait()

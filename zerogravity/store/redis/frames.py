@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zerogravity.store.joined import joined, split
+from zerogravity.store.peers import Batch
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 
@@ -45,11 +47,15 @@ class LiveFrames:
         self._append = connection.client.register_script(_APPEND)
         self._read = connection.client.register_script(_READ)
 
-    async def append(self, owner: str, response_id: str, number: int, frames: Sequence[bytes]) -> bool:
+    async def append(self, batches: Sequence[Batch]) -> Sequence[bool]:
         """See ``Peers``."""
-        arguments = [self._own, number + 1, joined(frames), keys.news(owner, response_id)]
         with self._connection.guarded():
-            return bool(await self._append(keys=_keys(owner, response_id), args=arguments))
+            async with self._connection.client.pipeline(transaction=False) as at_once:
+                for batch in batches:
+                    owner, response_id = batch.owner, batch.response_id
+                    arguments = [self._own, batch.number + 1, joined(batch.frames), keys.news(owner, response_id)]
+                    await self._append(keys=_keys(owner, response_id), args=arguments, client=at_once)
+                return [bool(shown) for shown in await at_once.execute()]
 
     async def read(self, owner: str, response_id: str, number: int) -> tuple[str, tuple[bytes, ...]] | None:
         """Whose run it is, and the frames from that number on. None: nobody's any more."""
@@ -68,18 +74,3 @@ class LiveFrames:
 
 def _keys(owner: str, response_id: str) -> list[str]:
     return [keys.entry(owner, response_id), keys.frames(owner, response_id)]
-
-
-def joined(frames: Sequence[bytes]) -> bytes:
-    """Each frame after its length."""
-    return b"".join(len(frame).to_bytes(4) + frame for frame in frames)
-
-
-def split(joined: bytes) -> tuple[bytes, ...]:
-    frames: list[bytes] = []
-    position = 0
-    while position < len(joined):
-        start = position + 4
-        position = start + int.from_bytes(joined[position:start])
-        frames.append(joined[start:position])
-    return tuple(frames)

@@ -16,7 +16,8 @@ from typing import Any, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S, shown
+from zerogravity.store.address import shown
+from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S
 from zerogravity.store.usage import Row, first_day, read_all
 from zerogravity.wire import jsonio, narrow
 from zerogravity.worker import BackgroundWorker

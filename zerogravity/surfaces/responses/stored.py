@@ -22,6 +22,7 @@ from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture
 from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.breaking_off import closing
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
@@ -180,11 +181,14 @@ def withdrawn(stored: StoredResponse) -> StoredResponse:
 
 
 def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
-    over = {**stored.response, "status": status, "error": error, "usage": None}
-    frames = list(stored.frames)
+    frames, output = list(stored.frames), list[Json]()
     if len(frames) <= QUEUED:
         running = {**stored.response, "status": "in_progress"}
         frames.append(frame("response.in_progress", len(frames), response=running))
+    else:
+        more, output = closing(frames)
+        frames += more
+    over = {**stored.response, "status": status, "error": error, "output": output, "usage": None}
     frames.append(frame("response.failed", len(frames), response=over))
     return replace(stored, response=over, frames=tuple(frames), running=False, cut_off=True)
 
