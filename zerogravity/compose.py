@@ -180,7 +180,10 @@ async def gateway(
         mcp_sessions = ServerSessions(config.limits)
         base.store.on_closed.append(mcp_sessions.turn_closed)
         stack.push_async_callback(mcp_sessions.close)
-        engine = _engine(base, backend, catalogue, [ServerTools(config, mcp_sessions, base.metrics.mcp_call)])
+        tools = ServerTools(
+            config, mcp_sessions, base.metrics.mcp_call, lambda surface: REGISTRY[surface].assigns_call_ids
+        )
+        engine = _engine(base, backend, catalogue, [tools])
         probe = LsProbe(
             backend,
             base.health,

@@ -36,6 +36,7 @@ from zerogravity.failover import Failover
 from zerogravity.mcp.failures import gone
 from zerogravity.mcp.rule import GONE, IGNORED, LOST, ServerTools
 from zerogravity.mcp.sessions import ServerSessions
+from zerogravity.surfaces import REGISTRY
 
 NEVER = ToolServer("s", "https://s.example/mcp", approval="never")
 ASKS = ToolServer("s", "https://s.example/mcp")
@@ -50,7 +51,10 @@ class Turns(Bench):
         self.counted: list[tuple[str, str]] = []
         self.sessions = sessions or ServerSessions(limits or Limits(), self.fakes.connect)
         settings = Config(mcp=True, limits=limits or Limits(), **config)
-        rule = ServerTools(settings, self.sessions, lambda *call: self.counted.append(call))
+        rule = ServerTools(
+            settings, self.sessions, lambda *call: self.counted.append(call),
+            lambda surface: REGISTRY[surface].assigns_call_ids,
+        )  # fmt: skip
         super().__init__(rules=[rule], limits=limits)
         self.store.on_closed.append(self.sessions.turn_closed)
 

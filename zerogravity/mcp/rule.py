@@ -46,23 +46,25 @@ from zerogravity.wire.narrow import Json
 
 IGNORED = "this call was not run: the limit of calls in one turn has been reached"
 LOST = "what MCP tools returned in this answer will not be known to the next one: Google gave its calls no ids"
-KNOW_GOOGLES_ID = ("gemini",)  # APIs whose clients know a call by that alone
 OF_A_REQUEST = "request"  # in place of a server's name in metrics: only configured ones are a closed set
 
 
 class ServerTools(Rule):
-    """``count``: is told of each call that was run: the server's name, and what it came to."""
+    """``count``: is told of each call that was run: the server's name, and what it came to. ``assigns_call_ids``: of a
+    surface, as ``Surface`` has it."""
 
     def __init__(
         self,
         config: Config,
         sessions: ServerSessions,
         count: Callable[[str, str], object] = lambda server, outcome: None,
+        assigns_call_ids: Callable[[str], bool] = lambda surface: True,
     ) -> None:
         self._config = config
         self._limits = config.limits
         self._sessions = sessions
         self._count = count
+        self._assigns_call_ids = assigns_call_ids
 
     def first(self, turn: Turn) -> Turn:
         self._endpoints(turn)
@@ -78,7 +80,7 @@ class ServerTools(Rule):
         if terminal != Finished("tool"):
             return None
         ran = any(call.server for call in _newest_calls(running))
-        return Following(self._go_on) if ran or _is_lost(running) else None
+        return Following(self._go_on) if ran or self._is_lost(running) else None
 
     # -- before the first round of a model -------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ class ServerTools(Rule):
         spent = self._left(running) == 0
         await self._run(running, [call for call in calls if call.server and not call.asks])
         if any(not call.server for call in calls):
-            if _is_lost(running):
+            if self._is_lost(running):
                 running.add(Notice("mcp_results", LOST))
             return Finished("tool")
         if spent or any(call.returned is None for call in calls):
@@ -151,6 +153,13 @@ class ServerTools(Rule):
         turn = await asyncio.to_thread(answered, running.turn, items)
         last = self._left(running) == 0 or state.rounds >= self._limits.mcp_rounds
         return withdrawn(turn, _names(state)) if last else turn
+
+    def _is_lost(self, running: RunningTurn) -> bool:
+        """Whether what has been run here cannot be found again by the client's own call, with which the turn ends."""
+        first = next((call for call in _newest_calls(running) if not call.server), None)
+        if first is None or first.upstream_id or not any(call.server for call in running.channel.state.function_calls):
+            return False
+        return not self._assigns_call_ids(running.turn.surface)
 
     def _left(self, running: RunningTurn) -> int:
         """How many calls may still be run."""
@@ -191,13 +200,6 @@ class ServerTools(Rule):
 def _newest_calls(running: RunningTurn) -> list[Call]:
     state = running.channel.state
     return [item for item in state.items[state.round.begins_at :] if isinstance(item, Call)]
-
-
-def _is_lost(running: RunningTurn) -> bool:
-    """Whether what has been run here cannot be found again by the client's own call, with which the turn ends."""
-    first = next((call for call in _newest_calls(running) if not call.server), None)
-    ran = any(call.server for call in running.channel.state.function_calls)
-    return ran and first is not None and running.turn.surface in KNOW_GOOGLES_ID and not first.upstream_id
 
 
 def _names(state: TurnState) -> set[str]:
