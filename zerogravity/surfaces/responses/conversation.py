@@ -27,7 +27,8 @@ from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
-from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
+from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference
+from zerogravity.surfaces.responses.listed import listed
 from zerogravity.surfaces.responses.loose_ends import without
 from zerogravity.surfaces.responses.server_calls import CALL, LIST, RESPONSE
 from zerogravity.surfaces.responses.server_input import answer_of, ends_a_turn
@@ -40,19 +41,6 @@ MAX_ITEMS = 20  # in one request
 ENCRYPTED = "reasoning.encrypted_content"
 SUMMARIES = ("compaction", "compaction_summary")
 TYPES = tuple(kind for kind in (*PREFIXES, "item_reference", *SKIPPED) if kind != TRIGGER)
-_DONE: Json = {"status": "completed"}
-DEFAULTS: Mapping[str, Json] = {  # what the API adds where its schema demands it and a request may leave it out
-    **dict.fromkeys(
-        (
-            "function_call", "function_call_output", "local_shell_call", "shell_call", "shell_call_output",
-            "apply_patch_call", "apply_patch_call_output", "tool_search_call", "tool_search_output",
-            "web_search_call", "computer_call", "computer_call_output",
-        ),
-        _DONE,
-    ),
-    "additional_tools": {"role": "developer"},
-    "reasoning": {"summary": []},
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +211,7 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
             answer_of(entry.item, entry.path)  # to a request that need not be here
         else:
             reader.read([entry])
-    made = kept(with_ids(entries, context.turn_id))
+    made = kept(listed(entries, context.turn_id))
     check_new(made, (), "items")
     return tuple(made)
 
@@ -239,8 +227,8 @@ def _resolved(item: Json, path: str, context: Context) -> Json:
 
 
 def kept(items: Sequence[Json]) -> list[Json]:
-    """Items with ids, complete as the API lists them."""
-    return [{**DEFAULTS.get(str(item["type"]), {}), **item} for item in items if item.get("type") != TRIGGER]
+    """Without what only asks for something."""
+    return [item for item in items if item["type"] != TRIGGER]
 
 
 class _Nowhere(History):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
@@ -84,30 +83,6 @@ def reference(item: Json) -> str | None:
     if item.get("type") == "item_reference" or (item.get("type") is None and "role" not in item):
         return wanted if isinstance(wanted, str) else None
     return None
-
-
-def with_ids(entries: Sequence[Entry], turn_id: str) -> list[Json]:
-    """The items as the API lists them: each with an id; messages with a type, a status and an array of parts."""
-    made: list[Json] = []
-    for index, entry in enumerate(entries):
-        given = entry.item.get("id")
-        prefix = PREFIXES.get(entry.kind, "item")
-        own = given if isinstance(given, str) and given else ids.derive(prefix, turn_id, "input", index)
-        item = _message(entry.item) if entry.kind == "message" else entry.item
-        if item.get("encrypted_content", "") is None:
-            item = {name: value for name, value in item.items() if name != "encrypted_content"}
-        made.append({**item, "id": own})
-    return made
-
-
-def _message(item: Json) -> Json:
-    parts = item.get("content")
-    if isinstance(parts, str):
-        text: Part = {"type": "input_text", "text": parts}
-        if item.get("role") == "assistant":
-            text = {"type": "output_text", "text": parts, "annotations": [], "logprobs": []}
-        parts = [text]
-    return {"status": "completed", **item, "type": "message", "content": parts}
 
 
 class Items:

@@ -64,7 +64,8 @@ from zerogravity.surfaces.responses import compaction, conversation
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
+from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve
+from zerogravity.surfaces.responses.listed import listed
 from zerogravity.surfaces.responses.loose_ends import without_loose_ends
 from zerogravity.surfaces.responses.server_input import fresh, with_listings
 from zerogravity.surfaces.responses.tools import read_tools
@@ -184,7 +185,7 @@ def parse(body: Json, context: Context) -> Turn:
         include=_include(body),
         namespaces=tools.namespaces,
         compacts=compacts,
-        input=tuple(with_ids(entries, context.turn_id)),
+        input=tuple(listed(entries, context.turn_id)),
         users=previous.users if previous else tuple(compaction.users(held)),
         system=(*(previous.system if previous else ()), *reader.system),
         tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
