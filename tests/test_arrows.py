@@ -76,7 +76,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
-    "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
+    "observe.configured": (
+        *BASE, "config", "backends.antigravity", "observe", "store.address", "store.redis.server",
+    ),
     "observe.doctor": (
         "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "observe",
         "surfaces", "testing.simulator.stack", "wire",

@@ -95,6 +95,8 @@ async def examine(
         yield await fallbacks.check(config, url_of(config.host, config.port) if served else None)
     async for check in configured.leftovers(config):
         yield check
+    async for check in configured.store(config):
+        yield check
     async for check in configured.mcp_servers(config):
         yield check
     there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
