@@ -22,7 +22,7 @@ from zerogravity.surfaces.responses.ids import turn_id_of
 
 logger = logging.getLogger("zerogravity.server")
 SLICE = 200  # records that are rendered at once: a few milliseconds
-PAUSE_S = 0.05  # in which what comes is gathered
+PAUSE_S = 0.1  # in which what comes is gathered
 RETRY_S = 1.0  # after a failure
 MOST = 100  # batches that go out at once, one of a turn
 Waiting = tuple[Batch, asyncio.Future[bool]]
