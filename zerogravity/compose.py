@@ -96,7 +96,7 @@ class Base:
             turn_bytes=limits.turn_bytes,
             turn_readers=limits.readers,
         )
-        metrics = Metrics(surfaces, config.instance or "")
+        metrics = Metrics(surfaces, config.own_name)
         metrics.watch(store)
         runs = Runs(scoped=bool(config.accepted_keys))
         runs.watch(store)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -291,7 +292,9 @@ class Config(BaseModel):
         address.MEMORY, repr=False, description="where responses are stored: memory, an SQLite file, or redis://…"
     )
     store_required: bool = Field(True, description="false: where it cannot be used at the start, memory serves for it")
-    instance: Text = Field(None, description="this gateway's name among several, in metrics and usage")
+    instance: Text = Field(
+        None, description="this gateway's name among several, in metrics and usage; default, with Redis: the host's"
+    )
     mcp: bool = Field(False, description="let requests name any public MCP server, whose tools are run here")
     mcp_servers: dict[ServerName, McpServer] = Field(
         default_factory=dict, description="MCP servers that requests may name: a table [mcp_servers.NAME] for each"
@@ -351,6 +354,11 @@ class Config(BaseModel):
     @property
     def port(self) -> int:
         return split_address(self.listen)[1]
+
+    @property
+    def own_name(self) -> str:
+        """Among gateways; empty: it has none, and needs none."""
+        return self.instance or (platform.node() if address.is_redis(self.store) else "")
 
     @property
     def data_path(self) -> Path:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
@@ -20,8 +21,11 @@ from zerogravity.observe.indexing import Indexer
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.sessions import Past, Sessions
 from zerogravity.observe.turn_lines import TurnLines
-from zerogravity.store import usage
+from zerogravity.store import address, usage
 from zerogravity.surfaces import REGISTRY
+
+if TYPE_CHECKING:
+    from zerogravity.store.redis.usage import SharedUsage
 
 logger = logging.getLogger("zerogravity")
 REMEMBERED = 20_000  # recorded turns that are read at the start, at about 0.02 ms each
@@ -34,13 +38,15 @@ async def recorded(
     """Everything that is kept of the turns of ``store``, until the end. Yields what takes their requests."""
     async with AsyncExitStack() as stack:
         spans = otel.start(store, REGISTRY, session=lambda channel: sessions.of(channel).session)
+        shared = _shared(config, health)
         sums = usage.UsageLog(
             config.data_path / usage.FILE, session=lambda channel: sessions.of(channel).session, price=prices.of,
-            instance=config.instance or "", report=partial(health.report, "usage"),
+            instance=config.own_name, report=partial(health.report, "usage"),
+            written=lambda days: None if shared is None else shared.written(days),
         )  # fmt: skip
         indexer = Indexer(config.trace_path, report=partial(health.report, "trace index"))
         recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.known)
-        for writer in (spans, sums, lines, sessions, indexer, recorder):
+        for writer in (spans, shared, sums, lines, sessions, indexer, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         health.watch(store)
@@ -48,9 +54,24 @@ async def recorded(
         recorder.attach(store)
         if config.trace:
             indexer.start()
+        if shared is not None:
+            shared.start()
         sums.attach(store)
         lines.attach(store)
         yield recorder
+
+
+def _shared(config: Config, health: Health) -> SharedUsage | None:
+    """What copies the sums of tokens to where other gateways' are, if there is such a place."""
+    if not address.is_redis(config.store):
+        return None
+    try:
+        from zerogravity.store.redis.usage import SharedUsage
+    except ImportError:  # the store says so, or does without
+        return None
+    return SharedUsage(
+        config.store, config.data_path / usage.FILE, report=partial(health.report, "usage of all gateways")
+    )
 
 
 def _past(config: Config) -> list[Past]:

@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from tests.redis_server import RedisServer
 from zerogravity.cli import usage as command
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, TextDelta, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.observe import prices
+from zerogravity.store.redis.usage import SharedUsage
 from zerogravity.store.usage import FILE, Row, UsageLog
 
 
@@ -148,7 +150,7 @@ def test_eighty_columns_are_enough_and_every_row_is_one_line(name, by, cost):
     assert len(lines) == 4
     assert all(len(line) <= 80 for line in lines)
     assert lines[1].startswith("2026-02-02 ")
-    assert name[:10] in lines[1]
+    assert name[: 10 if len(by) < len(command.KEYS) else 9] in lines[1]
     assert ("≥ $123456.78" in lines[1]) == cost
     assert "1.2M" in lines[1]
 
@@ -157,3 +159,45 @@ def test_figures_that_are_not_google_s_are_told():
     (head, line) = drawn(160, [Row("2026-02-02", "pro", turns=2, prompt=30, from_ls=10, estimated=20)])
     assert head.split()[-2:] == ["LS", "estimated"]
     assert line.split()[-2:] == ["10", "20"]
+
+
+def test_the_sums_of_all_gateways(run, used, tmp_path, monkeypatch):
+    """Those of the file are one machine's."""
+    server = RedisServer(tmp_path / "redis")
+    monkeypatch.setenv("ZEROGRAVITY_STORE", server.url)
+    refused = run("--all")
+    assert refused.exit_code == 1
+    assert f"Redis at redis://127.0.0.1:{server.port}/0 cannot be used" in refused.stderr
+    server.start()
+    try:
+        assert f"no usage in redis://127.0.0.1:{server.port}/0 in the last 30 days" in run("--all").stderr
+        for file in (tmp_path / FILE, tmp_path / "other.sqlite"):
+            log = UsageLog(file, instance=file.stem)
+            copies = SharedUsage(server.url, file)
+            log.worker.start()
+            copies.start()
+            log.close()
+            copies.close()
+        log = UsageLog(tmp_path / "third.sqlite", instance="third")
+        copies = SharedUsage(server.url, log.file)
+        log._pending = [Row(used, "gemini-3-flash", "codex", "s", "third", turns=1, prompt=5)]
+        log._write([])
+        copies.start()
+        copies.close()
+        lines = [line.split() for line in run("--all", "--by", "model,instance").stdout.splitlines()]
+        assert lines[1:4] == [
+            ["gemini-3-flash", "unknown", "2", "0", "1,234,567", "0", "10", "4", "0", "1,234,581"],
+            ["gemini-3-flash", "third", "1", "0", "5", "0", "0", "0", "0", "5"],
+            ["gemini-3-pro", "unknown", "1", "0", "10", "0", "5", "2", "0", "17"],
+        ]
+        told = json.loads(run("--all", "--by", "model", "--model", "flash", "--json").stdout)
+        assert [(row["model"], row["turns"], row["prompt"]) for row in told] == [("gemini-3-flash", 3, 1_234_572)]
+    finally:
+        server.kill()
+
+
+def test_all_gateways_need_a_place_in_common(run, used):
+    refused = run("--all")
+    assert refused.exit_code == 2
+    assert "--all needs a store that gateways share, store = redis://…; it is memory" in refused.stderr
+    assert run("--all", "--file", "x").exit_code == 2

@@ -243,7 +243,7 @@ def test_a_file_without_a_version_is_read_and_migrated(log, file, make_turn):
     play(make_turn(target=Target("pro", "2")), Usage(prompt=5))
     assert read(file)[0] == old
     assert [row.prompt for row in read(file)] == [100, 5]
-    assert version(file) == len(STEPS) == 2
+    assert version(file) == len(STEPS) == 3
 
 
 def test_a_file_of_the_first_version_is_read_and_migrated(log, file, make_turn):

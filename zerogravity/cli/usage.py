@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from zerogravity.store.usage import Row
 
-KEYS = ("day", "model", "agent", "session")
+KEYS = ("day", "model", "agent", "session", "instance")
 COUNTS = {
     "turns": "turns", "failed": "failed", "prompt": "in", "cached": "cached", "candidates": "out",
     "thoughts": "thinking", "tool_use": "tools", "total": "tokens",
@@ -42,10 +42,11 @@ def _keys(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
 @click.command("usage")
 @click.option("-n", "--days", type=click.IntRange(min=1), default=30, show_default=True, help="How many days back.")
 @click.option("--by", "keys", default="day,model", show_default=True, callback=_keys,
-              help="What is told apart: any of day, model, agent, session, with commas.")  # fmt: skip
+              help="What is told apart: any of day, model, agent, session, instance, with commas.")  # fmt: skip
 @click.option("--model", default="", help="Only models whose name contains this text.")
 @click.option("--agent", default="", help="Only agents whose name contains this text.")
 @click.option("--session", default="", help="Only the sessions whose id begins so.")
+@click.option("--all", "every", is_flag=True, help="Sum all gateways that share the Redis of the setting store.")
 @click.option("--cost", is_flag=True, help="Show what the tokens would cost, in US dollars at list price.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.option(
@@ -53,22 +54,30 @@ def _keys(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
 )
 @config_file
 @as_json
-def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str, cost: bool, as_csv: bool,
-          file: Path | None, config_file: str | None, as_json: bool) -> None:  # fmt: skip
-    """Show tokens and prices per day (UTC), model, agent or session, kept across restarts.
+def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str, every: bool, cost: bool,
+          as_csv: bool, file: Path | None, config_file: str | None, as_json: bool) -> None:  # fmt: skip
+    """Show tokens and prices per day (UTC), model, agent, session or gateway, kept across restarts.
 
     ≥ stands where the price of something in the sum is not known. Example: zerogravity usage --cost --by agent
     """
     from zerogravity import config as configuration
     from zerogravity.observe.figures import many
+    from zerogravity.store import address
     from zerogravity.store import usage as usage_store
 
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
-    where = file or configuration.load({}, file=config_file).config.data_path / usage_store.FILE
+    if every and file is not None:
+        raise click.UsageError("--all or --file, not both")
+    config = configuration.load({}, file=config_file).config
+    where = address.shown(config.store) if every else str(file or config.data_path / usage_store.FILE)
     since = usage_store.first_day(time.time(), days)
+    wanted: dict[str, Any] = {"model": model, "agent": agent, "session": session, "by": keys}
     try:
-        rows = usage_store.read(where, since=since, model=model, agent=agent, session=session, by=keys)
+        rows = (
+            usage_store.chosen(_of_all(config.store, since), since=since, **wanted) if every
+            else usage_store.read(Path(where), since=since, **wanted)
+        )  # fmt: skip
     except OSError as error:
         click.echo(f"zerogravity: {error}", err=True)
         sys.exit(1)
@@ -83,6 +92,20 @@ def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str
             click.echo(f"of {many(unpriced, 'answer')} the price is not, or not wholly, known", err=True)
     else:
         click.echo(f"no usage in {where} in the last {days} {'day' if days == 1 else 'days'}", err=True)
+
+
+def _of_all(store: str, since: str) -> list[Row]:
+    """Raises OSError, or UsageError where gateways share nothing."""
+    from zerogravity.store import address
+
+    if not address.is_redis(store):
+        raise click.UsageError(f"--all needs a store that gateways share, store = redis://…; it is {store}")
+    try:
+        from zerogravity.store.redis import usage as shared
+    except ImportError as error:
+        text = f"the Python package {error.name} is not installed; run: pip install 'zerogravity[redis]'"
+        raise OSError(text) from None
+    return shared.read(store, since=since)
 
 
 def _members(row: Row, keys: Sequence[str]) -> dict[str, object]:

@@ -200,21 +200,21 @@ def read(
 
     Raises OSError when the file cannot be read.
     """
-    chosen = Chosen(since, model, agent, session)
-    return summed(filter(chosen.has, read_all(file, since=since)[1]), by)
+    return chosen(read_all(file, since=since)[1], since=since, model=model, agent=agent, session=session, by=by)
 
 
-class Chosen(NamedTuple):
-    """Which rows are asked for; see ``read``."""
-
-    since: str = ""
-    model: str = ""
-    agent: str = ""
-    session: str = ""
-
-    def has(self, row: Row) -> bool:
-        names = self.model in row.model and self.agent in row.agent and row.session.startswith(self.session)
-        return names and row.day >= self.since
+def chosen(
+    rows: Iterable[Row], *, since: str = "", model: str = "", agent: str = "", session: str = "",
+    by: Collection[str] = KEYS,
+) -> list[Row]:  # fmt: skip
+    """Of these rows, the sums that are asked for; see ``read``."""
+    return summed(
+        (
+            row for row in rows
+            if model in row.model and agent in row.agent and row.session.startswith(session) and row.day >= since
+        ),
+        by,
+    )  # fmt: skip
 
 
 def read_all(file: Path, *, since: str = "") -> tuple[str, list[Row]]:
