@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from platformdirs import user_config_path
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+import tests.own_processes.sitecustomize  # noqa: F401  # this worker, too, sees its own processes only
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
@@ -25,43 +29,46 @@ settings.register_profile(
 settings.load_profile("zerogravity")
 
 
-# Tests that look for language servers among the processes of this machine, or take the README's own ports.
-ALONE = re.compile(
-    r"tests/(e2e/test_(repoint|newcomer|language_servers)|runtime/test_readme|cli/test_(ls|own_gateway|run)"
-    r"|observe/test_(doctor|configured|machine|ls_probe)|backends/antigravity/test_(discover|child))\.py"
-)
+def pytest_configure(config: pytest.Config) -> None:
+    """No test reads or writes what belongs to who runs it, but for pip's settings."""
+    os.environ.setdefault("PIP_CONFIG_FILE", str(user_config_path("pip") / "pip.conf"))
+    folder = tempfile.TemporaryDirectory(prefix="zerogravity-tests-")
+    config.add_cleanup(folder.cleanup)
+    for name in ("CONFIG", "DATA", "STATE"):
+        os.environ[f"XDG_{name}_HOME"] = f"{folder.name}/{name.lower()}"
+
+
+# What starts processes and waits for them comes first, so that the end is of files that take no time.
+FIRST = re.compile(r"tests/(e2e|runtime|clients|cli|observe/inspector/test_browser|observe/test_doctor|backends|mcp)")
 
 
 class ByFile(LoadScopeScheduling):
-    """Who runs what, where several workers share the suite: whole files each, and ``ALONE`` last, by the last of them
-    when the others have ended.
+    """Who runs what, where several workers share the suite: whole files each, the slow ones first.
 
     Marks (``xdist_group``) cannot say it: pytest 9.2 no longer shows pytest-xdist 3.8 the ids it writes.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "alone" if ALONE.match(file) else file
+        return nodeid.partition("::")[0]
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        if "alone" in self.workqueue:
-            self.workqueue.move_to_end("alone")
+        first = next((file for file in self.workqueue if FIRST.match(file)), None)
+        if first is not None:
+            self.workqueue.move_to_end(first, last=False)
         super()._assign_work_unit(node)
 
-    def _reschedule(self, node: WorkerController) -> None:
-        others = {other: work for other, work in self.assigned_work.items() if other is not node}
-        if list(self.workqueue) != ["alone"]:
-            super()._reschedule(node)
-        elif not all(other.shutting_down for other in others):
-            node.shutdown()
-        elif not any(map(self._pending_of, others.values())):
-            super()._reschedule(node)
-
     def mark_test_complete(self, node: WorkerController, item_index: int, duration: float = 0) -> None:
+        """Files that have ended are forgotten: their tests would be counted again after each one."""
         super().mark_test_complete(node, item_index, duration)
-        for other in self.nodes:
-            if other is not node:
-                self._reschedule(other)
+        work = self.assigned_work[node]
+        for file in [file for file, done in work.items() if all(done.values())]:
+            del work[file]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since tests that drive processes wait as much as they compute."""
+    return min((os.cpu_count() or 1) + 1, 8)
 
 
 @pytest.hookimpl(optionalhook=True)

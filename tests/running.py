@@ -15,6 +15,7 @@ from pathlib import Path
 from zerogravity import ADDON
 
 URL = re.compile(r"answers agents on (http://\S+)")
+OWN_PROCESSES = str(Path(__file__).with_name("own_processes"))
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -68,9 +69,9 @@ def mitmdump(
 
 @asynccontextmanager
 async def program(folder: Path, *words: str, **variables: str) -> AsyncIterator[Command]:
-    """Any command, with our environment and these variables."""
+    """Any command, with our environment and these variables. Of language servers it sees those of its own worker."""
     process = await asyncio.create_subprocess_exec(
-        *words, env=environment(folder, **variables),
+        *words, env=environment(folder, **{"PYTHONPATH": OWN_PROCESSES, **variables}),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         # A shell ignores SIGINT for what runs beside it, and so would all that comes from there.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

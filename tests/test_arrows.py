@@ -72,8 +72,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "server": (
         *BASE, "addresses", "agents.recognise", "background", "cooldowns", "hosts", "logs", "wire", "config",
-        "surfaces", "store.address", "store.base", "store.pending_writes", "observe.health", "observe.metrics",
-        "observe.quotas", "observe.runs",
+        "surfaces", "store.address", "store.base", "store.peers", "store.pending_writes", "observe.health",
+        "observe.mcp_servers", "observe.metrics", "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
     "observe.configured": (
@@ -149,10 +149,10 @@ GUESTS = {
     "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
+    "redis": ("store.redis",),
     "sqlite3": ("store",),
     "genai_prices": ("observe.prices",),
     "mcp": ("mcp.connection",),
-    "redis": ("store.redis",),
     "httpx2": ("mcp.connection", "mcp.guard"),
 }
 

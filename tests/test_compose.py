@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import SURFACES, ask, request
+from tests.e2e.support import MODEL, SURFACES, ask, request
 from zerogravity import compose
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
@@ -205,6 +205,28 @@ async def test_without_interception_every_surface_is_served(start: Start, http, 
     ls.options.logged_in = False
     refused = await ask(gateway, http, surface, "sim:text")
     assert refused.status == (403 if surface == "messages" else 401)  # there a 401 is about the client's key
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_turn_that_a_cooldown_refuses_is_one_like_any_other(tmp_path: Path, http, ls, surface: str) -> None:
+    """A plain 429, and yet it is counted, traced and one of its program's. Google has not been asked."""
+    config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
+    ls.options.retries = 0
+    async with compose.gateway(config) as gateway:
+        failed = await ask(gateway, http, surface, "sim:429")
+        cascades = len(ls.cascades)
+        for stream in (True, False):
+            said = await ask(gateway, http, surface, "hello", stream=stream)
+            assert (failed.status, said.status, int(said.headers["retry-after"]) > 0) == (429, 429, True)
+            assert "Google was not asked" in said.error["message"]
+        asked = {"model": MODEL, "input": "hello", "background": True}
+        async with http.post(f"{gateway.url}/run/run1/v1/responses", json=asked) as answer:
+            assert answer.status == 429
+        assert (len(ls.cascades), gateway.services.runs.totals("run1").failed) == (cascades, 1)
+        assert [channel.state.attempts for channel in gateway.services.store][1:] == [0, 0, 0]
+    rows = usage.read(config.data_path / "usage.sqlite")
+    assert [sum(figures) for figures in zip(*((row.turns, row.failed) for row in rows), strict=True)] == [4, 4]
+    assert len(list((config.data_path / "traces").glob("*/*/turn.json"))) == 4
 
 
 async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:

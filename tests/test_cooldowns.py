@@ -69,7 +69,7 @@ def info(reason: str, **metadata: str) -> dict[str, Any]:
     ],
 )
 def test_it_lasts_as_long_as_google_says_up_to_a_week(cooldowns: Cooldowns, fault: Fault, seconds: float) -> None:
-    assert cooldowns.note(TARGET, fault) is (seconds > 0)
+    cooldowns.note(TARGET, fault)
     found = cooldowns.of(TARGET)
     assert (0 if found is None else cooldowns.left(found)) == pytest.approx(seconds)
 
@@ -92,7 +92,7 @@ def test_a_longer_one_takes_over(cooldowns: Cooldowns) -> None:
 
 def test_switched_off(wall: Wall) -> None:
     cooldowns = Cooldowns(0, wall)
-    assert not cooldowns.note(TARGET, refused())
+    cooldowns.note(TARGET, refused())
     assert cooldowns.of(TARGET) is None
 
 
@@ -177,3 +177,10 @@ def test_as_json(cooldowns: Cooldowns) -> None:
         {"model": "gemini-3-flash", "shared": False, "until": "2026-02-02T02:40:30.000Z", "reason": "rate",
          "google": "429 RESOURCE_EXHAUSTED"},
     ]  # fmt: skip
+
+
+def test_all_of_them_are_forgotten_at_once(cooldowns: Cooldowns) -> None:
+    for target, fault in ((TARGET, refused()), (PRO, refused("", quota("Requests"), info("x", quotaResetDelay="9s")))):
+        assert cooldowns.note(target, fault)
+    cooldowns.clear()
+    assert (list(cooldowns), cooldowns.of(TARGET), cooldowns.of(PRO)) == ([], None, None)

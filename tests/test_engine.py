@@ -95,6 +95,7 @@ class FakeLs:
         self.hold: set[str] = set()
         self.faults: dict[str, Exception] = {}
         self.on_send: Callable[[str], None] = lambda _: None
+        self.admits: Callable[[Turn], bool] = lambda _: True
         self.started = 0
         self.following = 0
         self.follower: weakref.ref[asyncio.Task[Any] | None] | None = None
@@ -145,6 +146,8 @@ class FakeLs:
     def admit(self, turn: Turn) -> None:
         if "admit" in self.faults:
             raise self.faults["admit"]
+        if not self.admits(turn):
+            raise bad_request(f"not of {turn.target.name}")
 
     async def check(self) -> None:
         if "check" in self.faults:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,12 +27,11 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.core.running import RunningTurn
+from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Fallback, Target, Turn
 from zerogravity.errors import (
     BAD_CERTIFICATE,
     Fault,
-    FaultError,
     Termination,
     bad_request,
     cancelled,
@@ -41,6 +41,7 @@ from zerogravity.errors import (
     upstream,
 )
 from zerogravity.failover import COOLDOWNS, ROWS, Decision, Failover, Failure, Kind, decide, kind_of, table
+from zerogravity.rounds import Rule
 from zerogravity.testing.builders import google_request
 from zerogravity.wire import google_errors, jsonio
 
@@ -156,6 +157,7 @@ class World:
         self.go_on.set()
         self.refused: set[str] = set()
         self.asked: list[str] = []
+        self.unfit: set[str] = set()  # names of models for which no turn can be prepared
         self.hidden = False  # thinking is not shown
         self.cooldowns = Cooldowns(limits.cooldown_seconds, lambda: self.bench.clock.now / NS)
         self.failover = Failover(
@@ -163,7 +165,7 @@ class World:
             turn_seconds=limits.turn_seconds, count=lambda event, why: self.events.append((event, why)),
             sleep=self._sleep,
         )  # fmt: skip
-        self.bench = Bench(limits=limits, rules=[self.failover], **bench)
+        self.bench = Bench(limits=limits, rules=[self.failover, Prepares(self)], **bench)
 
     def _seen(self, channel: CascadeChannel) -> bool:
         return channel.state.has_output(thinking=not self.hidden)
@@ -209,6 +211,21 @@ class World:
     def sent(self) -> list[str]:
         """The models that Google was asked for."""
         return [turn.target.name for turn in self.bench.ls.sent]
+
+
+class Prepares(Rule):
+    """Has to do something before a model is asked, and finds that some cannot be."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def before(self, turn: Turn) -> Following | None:
+        return Following(partial(self._prepare, turn)) if self._world.unfit else None
+
+    async def _prepare(self, turn: Turn, _: RunningTurn) -> Turn:
+        if turn.target.name in self._world.unfit:
+            raise bad_request(f"{turn.target.name} takes no tools with that")
+        return turn
 
 
 @asynccontextmanager
@@ -353,6 +370,52 @@ async def test_where_none_can_take_it_the_failure_stays() -> None:
         assert (fault_of(channel), made.sent, made.asked) == (BARE, [FLASH.name], [PRO.name])
 
 
+UNFIT = "model: gemini-3.1-pro cannot be asked: gemini-3.1-pro takes no tools with that, claude-sonnet-4-6 is asked"
+
+
+@pytest.mark.parametrize("when", ["after a failure", "in a cooldown", "in the queue"])
+@pytest.mark.parametrize("others", [(PRO,), (PRO, CLAUDE)], ids=["none is left", "another is left"])
+async def test_one_for_which_the_turn_cannot_be_prepared_is_passed_over_as_well(
+    others: tuple[Target, ...], when: str
+) -> None:
+    """Whoever has asked for the first model does not get what is wrong with a request for another one."""
+    async with world(turns=1) as made:
+        made.unfit.add(PRO.name)
+        if when == "in a cooldown":
+            made.cooldowns.note(FLASH, LIMITED)
+        first = await made.bench.running() if when == "in the queue" else None
+        channel = await made.bench.running(fallbacks=made.fallbacks(others))
+        await made.fail(first or channel, LIMITED) if when != "in a cooldown" else await settled()
+        sent = [] if when == "in a cooldown" else [FLASH.name]
+        if others[-1] is CLAUDE:
+            await made.answer(channel)
+            assert made.sent == [*sent, CLAUDE.name]
+            assert (channel.turn.served_by, channel.turn.notes[0]) == (CLAUDE.name, UNFIT)
+            assert channel.turn.notes[1].startswith("model: gemini-3-flash ")
+            assert rounds(channel) == ([CLAUDE.name] if when == "after a failure" else [])
+        else:
+            fault = fault_of(channel)
+            assert (made.sent, fault.status, fault.retry_after) == (sent, 429, 30)
+            assert rounds(channel) == []
+
+
+async def test_what_the_back_end_cannot_serve_of_it_is_passed_over_too() -> None:
+    async with world() as made:
+        channel, _ = await made.turn(PRO, CLAUDE)
+        made.bench.ls.admits = lambda turn: turn.target.name != PRO.name
+        await made.fail(channel, BARE)
+        await made.answer(channel)
+        assert made.sent == [FLASH.name, CLAUDE.name]
+        assert channel.turn.notes[0].startswith("model: gemini-3.1-pro cannot be asked: ")
+
+
+async def test_a_turn_s_own_model_that_cannot_take_it_says_so() -> None:
+    async with world() as made:
+        made.unfit.add(FLASH.name)
+        channel = await made.bench.running(fallbacks=made.fallbacks((PRO,)))
+        assert (fault_of(channel).status, made.sent, made.asked) == (400, [], [])
+
+
 @pytest.mark.parametrize("fault", [refused(400), refused(401), refused(403, reason="VALIDATION_REQUIRED")])
 async def test_what_another_model_would_refuse_as_well_is_not_asked_there(fault: Fault) -> None:
     async with world() as made:
@@ -439,10 +502,10 @@ async def test_without_another_model_the_turn_is_refused_and_google_not_asked() 
         channel, _ = await made.turn()
         await made.fail(channel, LIMITED)
         made.bench.clock.advance(10)
-        with pytest.raises(FaultError) as caught:
-            made.bench.run()
-        fault = caught.value.fault
+        second = made.bench.run()
+        fault = fault_of(second)
         assert (fault.status, fault.retry_after, made.sent) == (429, 20, [FLASH.name])
+        assert (fault.upstream_status, second.state.attempts) == (None, 0)
         assert "`fallbacks`" in fault.remedy
         assert made.events == [("refusal", "cooldown")]
 

@@ -131,6 +131,7 @@ def test_limits_are_the_defaults() -> None:
         f"{limits.store_seconds / 3600:g} h",
         "stored responses that wait for the disk": f"{limits.unwritten_bytes // MIB} MiB",
         "an MCP server's answer": f"{limits.mcp_seconds:g} s, {limits.mcp_bytes // MIB} MiB",
+        "an MCP server's list of tools, in one dialogue": f"{limits.mcp_list_seconds / 3600:g} h",
         "calls of MCP tools, rounds with them, in one turn": f"{limits.mcp_calls}, {limits.mcp_rounds}",
         "a client that reads nothing": f"{limits.write_stall_seconds:g} s",
         "clients reading one turn": f"{limits.readers}",

@@ -171,13 +171,25 @@ async def test_preparing_takes_no_longer_than_a_turn_may() -> None:
         assert channel.termination is Termination.LIMIT_TIME
 
 
-async def test_a_turn_that_must_not_begin_has_no_channel() -> None:
+async def test_a_turn_that_its_client_has_wrong_has_no_channel() -> None:
     rule = Again()
-    rule.refused = bad_request("not now", status=429)
+    rule.refused = bad_request("not so")
     async with benched(rule) as bench:
-        with pytest.raises(FaultError, match="not now"):
+        with pytest.raises(FaultError, match="not so"):
             bench.run()
         assert len(bench.store) == 0
+
+
+async def test_any_other_refusal_before_the_beginning_is_a_turn_s_end() -> None:
+    """It is listed, traced and counted like the others."""
+    rule = Again()
+    rule.refused = FaultError(BUSY)
+    ended = list[str]()
+    async with benched(rule) as bench:
+        bench.store.on_closed.append(lambda channel: ended.append(channel.id))
+        channel = bench.run()
+        assert (fault_of(channel), channel.state.attempts, ended) == (BUSY, 0, [channel.id])
+        assert (bench.ls.calls, bench.engine.active, bench.tasks) == ([], 0, 0)
 
 
 async def test_all_cascades_go_with_the_turn() -> None:

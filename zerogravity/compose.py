@@ -47,6 +47,7 @@ from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
+from zerogravity.observe.mcp_servers import McpServers
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
@@ -80,6 +81,7 @@ class Base:
     runs: Runs
     lateness: Lateness
     cooldowns: Cooldowns
+    mcp_servers: McpServers
 
     @classmethod
     def of(cls, config: Config, surfaces: Surfaces = REGISTRY) -> Base:
@@ -94,7 +96,7 @@ class Base:
             turn_bytes=limits.turn_bytes,
             turn_readers=limits.readers,
         )
-        metrics = Metrics(surfaces)
+        metrics = Metrics(surfaces, config.instance or "")
         metrics.watch(store)
         runs = Runs(scoped=bool(config.accepted_keys))
         runs.watch(store)
@@ -103,7 +105,9 @@ class Base:
         cooldowns = Cooldowns(limits.cooldown_seconds)
         metrics.gauge("zg_cooldowns", "Models that are left alone because Google says so", lambda: len([*cooldowns]))
         health = Health(store.clock, intercepting=config.intercept)
-        return cls(config, budget, store, health, metrics, runs, lateness, cooldowns)
+        mcp_servers = McpServers(config.mcp_servers)
+        mcp_servers.watch(store)
+        return cls(config, budget, store, health, metrics, runs, lateness, cooldowns, mcp_servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "runs": base.runs, "budget": base.budget, "cooldowns": base.cooldowns, "engine": engine,
+        "runs": base.runs, "budget": base.budget, "cooldowns": base.cooldowns,
+        "mcp_servers": base.mcp_servers, "engine": engine,
         "catalogue": catalogue, "surfaces": REGISTRY,
         **services,
     }  # fmt: skip
@@ -175,7 +180,10 @@ async def gateway(
         mcp_sessions = ServerSessions(config.limits)
         base.store.on_closed.append(mcp_sessions.turn_closed)
         stack.push_async_callback(mcp_sessions.close)
-        engine = _engine(base, backend, catalogue, [ServerTools(config, mcp_sessions, base.metrics.mcp_call)])
+        tools = ServerTools(
+            config, mcp_sessions, base.metrics.mcp_call, lambda surface: REGISTRY[surface].assigns_call_ids
+        )
+        engine = _engine(base, backend, catalogue, [tools])
         probe = LsProbe(
             backend,
             base.health,
@@ -258,6 +266,7 @@ def _inspector(
             "line": base.health.line(),
             "checks": [check.as_json() for check in base.health.checks()],
             "cooldowns": base.cooldowns.as_json(),
+            "mcp_servers": base.mcp_servers.as_json(),
             "active": engine.active,
             "waiting": engine.waiting,
             "held_bytes": base.store.bytes,

@@ -188,6 +188,9 @@ class Limits(BaseModel):
     heartbeat_seconds: float = Field(15, gt=0, description="silence after which a heartbeat is sent")
     mcp_seconds: float = Field(60, gt=0, description="an MCP server's answer; the call fails")
     mcp_bytes: int = Field(4 * MIB, ge=1024, description="an MCP server's answer; the call fails")
+    mcp_list_seconds: float = Field(
+        3600, ge=0, description="a list of an MCP server's tools in one dialogue; it is listed again; 0: in each turn"
+    )
     mcp_calls: int = Field(128, ge=1, description="calls of MCP tools in one turn; further ones are not run")
     mcp_parallel: int = Field(8, ge=1, description="of these at once; others wait")
     mcp_rounds: int = Field(32, ge=1, description="requests to Google with MCP tools in one turn; a last one has none")
@@ -288,6 +291,7 @@ class Config(BaseModel):
         address.MEMORY, repr=False, description="where responses are stored: memory, an SQLite file, or redis://…"
     )
     store_required: bool = Field(True, description="false: where it cannot be used at the start, memory serves for it")
+    instance: Text = Field(None, description="this gateway's name among several, in metrics and usage")
     mcp: bool = Field(False, description="let requests name any public MCP server, whose tools are run here")
     mcp_servers: dict[ServerName, McpServer] = Field(
         default_factory=dict, description="MCP servers that requests may name: a table [mcp_servers.NAME] for each"

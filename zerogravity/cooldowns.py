@@ -42,22 +42,25 @@ class Cooldowns:
         self._wall = wall
         self._by_model: dict[str, Cooldown] = {}
 
-    def note(self, target: Target, fault: Fault) -> bool:
-        """A turn of that model has failed so. True: it is, or they all are, left alone from now on."""
+    def note(self, target: Target, fault: Fault) -> None:
+        """A turn of that model has failed so."""
         delay = min(fault.retry_after or 0.0, self._longest)
         if delay <= 0 or fault.termination is not Termination.UPSTREAM_STATUS or fault.reason in LASTING:
-            return False
+            return
         shared = _is_shared(fault)
         key = ALL if shared else target.identity
         known, made = self._by_model.get(key), Cooldown(target.name, self._wall() + delay, fault, shared)
         if known is None or known.until < made.until:
             self._by_model[key] = made
-        return True
 
     def of(self, target: Target) -> Cooldown | None:
         """The one that model is in; of several, the longest."""
         found = [one for key in (target.identity, ALL) if (one := self._by_model.get(key)) and self.left(one) > 0]
         return max(found, key=self.left, default=None)
+
+    def clear(self) -> None:
+        """Another account is asked from now on: what Google has said was about the former one."""
+        self._by_model.clear()
 
     def left(self, cooldown: Cooldown) -> float:
         """Seconds, at most 0 when it is over."""
@@ -72,8 +75,8 @@ class Cooldowns:
             cause, origin=Origin.UPSTREAM, status=429,
             code="rate_limit_exceeded" if cause.status != 429 else cause.code,
             message=f"Google was not asked: it answered {said}; {about} must be left alone for {span(left)} more",
-            retry_after=left, rpc_status="RESOURCE_EXHAUSTED", remedy="" if cooldown.shared else INSTEAD,
-            details=tuple(_details(cause, left)),
+            retry_after=left, upstream_status=None, rpc_status="RESOURCE_EXHAUSTED",
+            remedy="" if cooldown.shared else INSTEAD, details=tuple(_details(cause, left)),
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Cooldown]:

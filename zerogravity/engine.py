@@ -100,16 +100,25 @@ class Engine:
     def run(self, turn: Turn) -> CascadeChannel:
         """Start a turn; returns at once. Whatever goes wrong from here on ends the channel with ``Failed``.
 
-        Raises FaultError, before there is a channel, for a turn that this mode cannot serve or a rule refuses.
+        Raises FaultError, before there is a channel, for a turn that its client has wrong, or that this mode cannot
+        serve. One that a rule refuses for any other reason has a channel, so that it is listed and counted.
         """
         self._backend.admit(turn)
-        for rule in self._rules:
-            turn = rule.first(turn)
+        refusal = None
+        try:
+            for rule in self._rules:
+                turn = rule.first(turn)
+        except FaultError as error:
+            if error.fault.termination is Termination.REJECTED:
+                raise
+            refusal = error.fault
         abandoned = None if turn.background else self._abandoned
         running = self._store.open(turn, abandoned=abandoned, follow=self._follow)
         running.mark("queued")
         if self._closing:
             running.end(Failed(shutting_down()))
+        elif refusal is not None:
+            running.end(Failed(refusal))
         elif turn.at_once:
             running.end(Finished("length"))
         elif (place := self._places.acquire()) is None:
@@ -140,7 +149,9 @@ class Engine:
             await self._admitted(running, place)
             if not running.closed:
                 await self._pace.turn()
-            await self._prepared(running)
+            if (turn := await self._prepared(running, running.turn)) is None:
+                return
+            running.ask(turn)
             while current is not None and not current.closed:
                 await self._round(current)
                 current = await self._next(current)
@@ -173,28 +184,39 @@ class Engine:
             return None
         return next(filter(None, (rule.after(running, terminal) for rule in self._rules)), None)
 
-    async def _prepared(self, running: RunningTurn) -> None:
-        """What has to be done before the first round, and before the first one of another model."""
-        for rule in self._rules:
-            if not running.closed and (before := rule.before(running.turn)) is not None:
-                await self._take(running, before, running.ask)
+    async def _prepared(self, running: RunningTurn, turn: Turn) -> Turn | None:
+        """That turn, once all is done that stands before the first request to its model; the turn for another model,
+        where a rule has one instead of one that cannot be prepared. None: the turn is over. Raises FaultError."""
+        if running.channel.closed:
+            return None
+        try:
+            for rule in self._rules:
+                if (before := rule.before(turn)) is not None:
+                    if (made := await self._take(running, before)) is None:
+                        return None
+                    turn = made
+            if turn.refusal is not None:  # else it has been admitted as it came
+                self._backend.admit(turn)
+        except FaultError as error:
+            other = next(filter(None, (rule.unfit(turn, error.fault) for rule in self._rules)), None)
+            if other is None:
+                raise
+            return await self._prepared(running, other)
+        return turn
 
     async def _next(self, running: RunningTurn) -> RunningTurn | None:
         """The next round; None: the turn is over."""
         if (following := running.following) is None:
             return None
-        made = list[RunningTurn]()
-        await self._take(running, following, lambda turn: made.append(self._store.again(running, turn)))
-        if not made:
-            return None
-        if made[0].turn.target != running.turn.target:  # the request was read again, for another model
-            await self._prepared(made[0])
-        return made[0]
+        turn = await self._take(running, following)
+        if turn is not None and turn.target != running.turn.target:  # the request was read again, for another model
+            turn = await self._prepared(running, turn)
+        return None if turn is None else self._store.again(running, turn)
 
-    async def _take(self, running: RunningTurn, following: Following, go_on: Callable[[Turn], None]) -> None:
-        """Prepare, then go on with a turn or end, unless it has ended meanwhile. Raises FaultError."""
+    async def _take(self, running: RunningTurn, following: Following) -> Turn | None:
+        """Prepare what is asked next. None: the turn is over, now or since. Raises FaultError."""
         if running.channel.closed:
-            return
+            return None
         self._preparing[running.id] = task = self._spawn(following.prepare(running), f"prepare {running.id}")
         left = (running.marks["received"] - self._clock()) / NS + self._limits.turn_seconds
         try:
@@ -205,11 +227,11 @@ class Engine:
             self._preparing.pop(running.id, None)
             task.cancel()
         if task.cancelled() or running.channel.closed:
-            return
+            return None
         if isinstance(made := task.result(), Turn):
-            go_on(made)
-        else:
-            running.end(made)
+            return made
+        running.end(made)
+        return None
 
     async def _admitted(self, running: RunningTurn, place: asyncio.Future[None]) -> None:
         """Wait for the place, or for the turn's end. Raises FaultError after ``queue_wait``."""

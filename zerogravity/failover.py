@@ -115,6 +115,8 @@ ROWS = (
 COOLDOWNS = (
     ("the model is in cooldown", "before the first call", "another model, not in cooldown", "Ask that model"),
     ("the model is in cooldown", "before the first call", "no other model", "Fail(429 with the time that is left)"),
+    ("another model cannot take the request", "before its first call", "one more, not in cooldown", "Ask that model"),
+    ("another model cannot take the request", "before its first call", "no other model", "Fail(the failure before it)"),
 )
 
 
@@ -159,13 +161,13 @@ class Failover(Rule):
 
     def before(self, turn: Turn) -> Following | None:
         """A cooldown may have begun while the turn stood in the queue."""
-        return Following(self._late) if self._waits(turn) else None
+        return Following(partial(self._late, turn)) if self._waits(turn) else None
 
     def _waits(self, turn: Turn) -> bool:
         return not turn.at_once and self._cooldowns.of(turn.target) is not None
 
-    async def _late(self, running: RunningTurn) -> Turn:
-        return self._instead(running.turn)
+    async def _late(self, turn: Turn, _: RunningTurn) -> Turn:
+        return self._instead(turn)
 
     def _instead(self, turn: Turn) -> Turn:
         """The turn for another model than its own, which is in cooldown. Raises FaultError."""
@@ -173,10 +175,20 @@ class Failover(Rule):
         if cooldown is None:  # it has just ended
             return turn
         state = f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
-        if (other := self._another(turn, state)) is None:
+        refusal = turn.refusal or self._cooldowns.refusal(turn.target, cooldown)
+        if (other := self._another(turn, state, refusal)) is None:
             self._count("refusal", "cooldown")
-            raise FaultError(self._cooldowns.refusal(turn.target, cooldown))
+            raise FaultError(refusal)
         self._count("fallback", "cooldown")
+        return other
+
+    def unfit(self, turn: Turn, fault: Fault) -> Turn | None:
+        """Nobody has asked for this model: what is wrong with the request for it concerns nobody. Raises FaultError,
+        with what led to it, where there is no other one."""
+        if turn.refusal is None or fault.termination is not Termination.REJECTED:
+            return None
+        if (other := self._another(turn, f"cannot be asked: {fault.message}", turn.refusal)) is None:
+            raise FaultError(turn.refusal)
         return other
 
     # -- after a failure ---------------------------------------------------------------------------------------
@@ -214,15 +226,15 @@ class Failover(Rule):
         return running.turn
 
     async def _move(self, fault: Fault, running: RunningTurn) -> Turn | Terminal:
-        other = self._another(running.turn, f"failed ({fault.google_status or fault.code})")
+        other = self._another(running.turn, f"failed ({fault.google_status or fault.code})", fault)
         if other is None:
             return Failed(fault)
         self._count("fallback", why(fault))
         return other
 
-    def _another(self, turn: Turn, state: str) -> Turn | None:
+    def _another(self, turn: Turn, state: str, refusal: Fault) -> Turn | None:
         """The turn for the first fallback that is not in cooldown and can be asked; with a note. ``state``: what is
-        wrong with its own model."""
+        wrong with its own model. ``refusal``: what the client gets if it turns out that none can be asked."""
         notes = list[str]()
         for number, fallback in enumerate(turn.fallbacks, 1):
             if self._cooldowns.of(fallback.target) is not None:
@@ -235,7 +247,7 @@ class Failover(Rule):
             notes.append(f"model: {turn.target.name} {state}, {fallback.target.name} is asked")
             logger.info("turn %s: %s", turn.id, notes[-1])
             rest = tuple(Fallback(one.target, partial(_noted, one, notes)) for one in turn.fallbacks[number:])
-            return replace(other, notes=(*notes, *other.notes), fallbacks=rest)
+            return replace(other, notes=(*notes, *other.notes), fallbacks=rest, refusal=refusal)
         return None
 
 

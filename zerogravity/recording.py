@@ -36,7 +36,7 @@ async def recorded(
         spans = otel.start(store, REGISTRY, session=lambda channel: sessions.of(channel).session)
         sums = usage.UsageLog(
             config.data_path / usage.FILE, session=lambda channel: sessions.of(channel).session, price=prices.of,
-            report=partial(health.report, "usage"),
+            instance=config.instance or "", report=partial(health.report, "usage"),
         )  # fmt: skip
         indexer = Indexer(config.trace_path, report=partial(health.report, "trace index"))
         recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.known)

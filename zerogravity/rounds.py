@@ -9,6 +9,7 @@ from __future__ import annotations
 from zerogravity.core.events import Terminal
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault
 
 
 class Rule:
@@ -20,6 +21,11 @@ class Rule:
 
     def before(self, turn: Turn) -> Following | None:
         """What has to be done before anything is sent, and again before another model is asked."""
+        return None
+
+    def unfit(self, turn: Turn, fault: Fault) -> Turn | None:
+        """What is asked instead of a turn that cannot be prepared; None: nothing that this rule knows of. Raises
+        FaultError where the turn ends with another fault."""
         return None
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:

@@ -140,7 +140,14 @@ def test_a_filter_that_matches_nothing_is_not_reported_as_an_empty_folder(run):
 
 def test_show(run):
     shown = run("show", "aaaa").stdout
-    for part in ("turn_" + "a" * 32, "first thinking", "let me think", "Paris [bold]is[/bold] it", "ok", "tokens 0 in"):
+    for part in (
+        "turn_" + "a" * 32,
+        "first thinking",
+        "let me think",
+        "Paris [bold]is[/bold] it",
+        "ok",
+        "tokens not told",
+    ):
         assert part in shown
     assert '-"contents": "LS"' in shown.replace(" ", "").replace('"contents":"LS"', '"contents": "LS"')
     assert '+  "contents": "ours"' in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.billing import Billed, attempts
+from zerogravity.core.billing import Billed, attempts, numbered
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -88,3 +88,10 @@ def test_figures_that_are_less_certain_do_not_replace_others():
     assert made.usage == FIGURES
     (made,) = played((OPEN, TEXT, Usage(7, source="estimate"), Usage(8, source="ls"), STOP))
     assert made.usage == Usage(8, source="ls")
+
+
+def test_attempts_keep_their_numbers():
+    writer = builders.ChannelWriter(builders.turn(target=FLASH), FakeClock())
+    for number, events in enumerate(((OPEN, CUT), (OPEN, TEXT, FIGURES, STOP), (OPEN, TEXT, STOP))):
+        writer.append(number, b"", events)
+    assert numbered(writer.channel) == {1: billed(), 2: billed(usage=Usage())}

@@ -22,9 +22,10 @@ from zerogravity.core.events import (
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
     Usage,
 )
-from zerogravity.core.fold import Assembler, Call, Closed, Ended, Grew, Media, Message, Opened, Reasoning, fold
+from zerogravity.core.fold import Assembler, Call, Closed, Ended, Grew, Listed, Media, Message, Opened, Reasoning, fold
 from zerogravity.errors import internal
 
 CALL = FunctionCall("call_1", "shell", '{"a":1}')
@@ -280,6 +281,20 @@ def test_what_a_failed_round_brought_is_no_part_of_the_answer():
     assert (state.rounds, state.round.begins_at, state.round.attempts, state.attempts) == (3, 2, 1, 3)
     assert (state.has_thinking, state.has_calls, state.has_text, state.has_media) == (True, True, True, False)
     assert (state.grounding, state.served_by) == (None, "other")
+
+
+def test_a_tool_is_known_by_its_newest_name_and_listed_once():
+    """Another model may have other names for a server's tools; the old one can be the client's own there."""
+    tools = ({"name": "f"},)
+    made, steps = Assembler(), []
+    for record in records(
+        ToolsListed("s", tools, ("s.f",)), ToolsListed("t", tools, ("t.f",)), ToolsListed("s", tools, ("s.f_",)),
+        *(FunctionCall(f"call_{name}", name, "{}") for name in ("s.f", "s.f_", "t.f")),
+    ):  # fmt: skip
+        steps += made.feed(record)
+    assert [call.server for call in made.state.function_calls] == ["", "s", "t"]
+    assert [(each.server, each.names) for each in made.state.listings] == [("s", ("s.f_",)), ("t", ("t.f",))]
+    assert [step.listing.server for step in steps if isinstance(step, Listed)] == ["s", "t"]
 
 
 def test_attempts_keep_who_was_asked_in_them():

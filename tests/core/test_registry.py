@@ -9,15 +9,18 @@ from tests.conftest import evict
 from zerogravity.core.channel import RECORD_OVERHEAD, TURN_OVERHEAD
 from zerogravity.core.events import (
     AttemptOpened,
+    CallReturned,
     Failed,
     Finished,
     FunctionCall,
+    RoundOpened,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
+    ToolsListed,
 )
-from zerogravity.core.registry import CallMemory, MitmStore, RememberedCall
+from zerogravity.core.registry import NOT_KEPT, CallMemory, MitmStore, RememberedCall, size_around
 from zerogravity.core.turn import Approval, Target
 from zerogravity.errors import internal
 
@@ -379,3 +382,58 @@ def test_storing_a_call_again_refreshes_it(clock):
     assert memory.get("call_2") is None
     assert memory.get("call_1").name == "g"
     assert memory.bytes == 2 * 6
+
+
+def ran_beside(store, turn, *, result="found", calls=("s.f", "mine")):
+    """A turn that ends with calls of the client's own, beside those that the gateway has run in two rounds."""
+    running = store.open(turn)
+    running.add(ToolsListed("s", ({"name": "f"},), ("s.f",)))
+    for number, names in enumerate((("s.f",), calls)):
+        if number:
+            running.add(RoundOpened("m"))
+        made = [FunctionCall(f"call_{number}{at}", name, "{}", upstream_id=f"up_{number}{at}")
+                for at, name in enumerate(names)]  # fmt: skip
+        running.append(number, b"", (AttemptOpened(), ThinkingDelta("hm"), Signature(f"t{number}", "thought"), *made))
+        running.add(*(CallReturned(call.call_id, result) for call in made if call.name == "s.f"))
+    running.close(Finished("tool"))
+    return running.channel
+
+
+@pytest.mark.parametrize(
+    ("calls", "first", "before", "behind"),
+    [(("mine",), 0, "", ""), (("s.f", "mine", "mine"), 1, "0", ""), (("mine", "s.f", "mine", "s.f"), 0, "", "13"),
+     (("s.f", "mine", "s.f"), 1, "0", "2")],
+)  # fmt: skip
+def test_what_was_run_beside_a_clients_calls_is_remembered_with_the_first(
+    store, make_turn, calls, first, before, behind
+):
+    ran_beside(store, replace(make_turn(), owner="me"), calls=calls)
+    known = store.calls.get(f"call_1{first}")
+    assert [[call.call_id for call in step] for step in known.ran.steps] == [["call_00"]]
+    assert [call.call_id for call in known.ran.before] == [f"call_1{at}" for at in before]
+    assert [call.call_id for call in known.ran.behind] == [f"call_1{at}" for at in behind]
+    assert known == store.calls.get(f"up_1{first}") == store.calls.of("me")(f"call_1{first}")
+    others = [number for number in range(len(calls)) if number != first]
+    assert [store.calls.get(f"call_1{number}").ran for number in others] == [None] * len(others)
+    assert store.calls.of("you")(f"call_1{first}") == replace(known, ran=None)
+
+
+def test_each_rounds_first_call_has_the_thoughts_of_its_own_round(store, make_turn):
+    ran_beside(store, make_turn())
+    calls = [store.calls.get(f"call_{number}") for number in ("00", "10", "11")]
+    assert [call.thoughts for call in calls] == [(("hm", "t0"),), (("hm", "t1"),), ()]
+    assert [call.first for call in calls] == [True, True, False]
+
+
+def test_a_result_that_is_too_large_to_be_kept_says_so(clock, make_turn):
+    store = MitmStore(clock, call_bytes=8000)
+    ran_beside(store, make_turn(), result="x" * 2000)
+    results = [call.returned for call in store.calls.get("call_11").ran.calls]
+    assert [(each.output, each.error is None) for each in results] == [(NOT_KEPT, False)] * 2
+    assert store.calls.bytes < 1500
+
+
+def test_what_comes_back_with_a_call_is_counted(store, make_turn):
+    ran_beside(store, make_turn(), result="x" * 2000)
+    assert size_around(store.calls.get("call_11")) > 4000
+    assert store.calls.bytes > 8000  # by Google's id, too

@@ -18,7 +18,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "chaos.py"
     ids="-".join,
 )
 async def test_no_round_goes_wrong(kinds: tuple[str, ...]) -> None:
-    said = await script(SCRIPT, "--seconds", "10", "--turns", "8", "--only", *kinds, seconds=300)
+    said = await script(SCRIPT, "--seconds", "4", "--turns", "8", "--only", *kinds, seconds=300)
     lines = {line.split()[0]: line for line in said.splitlines() if "rounds" in line}
     assert tuple(lines) == kinds
     assert all("wrong=0" in line for line in lines.values())

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from tests.e2e.support import CHECK, quick
 from tests.mcp.serving import Witness, recording, sdk_server, served
+from zerogravity.testing.simulator.google.scenarios import call, calls
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -211,6 +212,47 @@ async def test_elsewhere_the_call_is_hidden(stack: Stack, http: Any, surface: st
         CHECK[surface](raw)
     for word in (b"tool_calls", b'"tool_use"', b"functionCall", b"function_call"):
         assert word not in raw
+
+
+@pytest.mark.parametrize("surface", ["chat", "messages", "gemini"])
+async def test_what_ran_beside_a_client_s_call_goes_back_with_its_result(stack: Stack, http: Any, surface: str) -> None:
+    """Google takes the second request, in which the client has sent only what it has seen."""
+    path, body = hidden(surface, stream=False)
+    match surface:
+        case "chat":
+            body["tools"].append({"type": "function", "function": {"name": "mine"}})
+        case "messages":
+            body["tools"].append({"name": "mine", "input_schema": {"type": "object"}})
+        case _:
+            body["tools"][0]["functionDeclarations"].append({"name": "mine"})
+    add, mine = call("real.add", {"a": 2, "b": 3}, id="g1"), call("mine", {}, None, id="g2")
+    stack.google.script(calls(add, mine))
+    async with http.post(f"{stack.url}{path}", json=body) as answer:
+        assert answer.status == 200
+        told = await answer.json()
+    match surface:
+        case "chat":
+            message = told["choices"][0]["message"]
+            (made,) = message["tool_calls"]
+            body["messages"] += [message, {"role": "tool", "tool_call_id": made["id"], "content": "done"}]
+        case "messages":
+            (made,) = (block for block in told["content"] if block["type"] == "tool_use")
+            result = {"type": "tool_result", "tool_use_id": made["id"], "content": "done"}
+            body["messages"] += [
+                {"role": "assistant", "content": told["content"]}, {"role": "user", "content": [result]},
+            ]  # fmt: skip
+        case _:
+            content = told["candidates"][0]["content"]
+            (made,) = (part["functionCall"] for part in content["parts"] if "functionCall" in part)
+            assert (made["name"], made["id"]) == ("mine", "g2")
+            named = {"id": made["id"], "name": "mine", "response": {"output": "done"}}
+            body["contents"] += [content, {"role": "user", "parts": [{"functionResponse": named}]}]
+    async with http.post(f"{stack.url}{path}", json=body) as answer:
+        assert answer.status == 200, await answer.text()
+    parts = [part for one in contents(stack) for part in one["parts"]]
+    assert [part["functionCall"]["name"] for part in parts if "functionCall" in part][:2] == ["real.add", "mine"]
+    results = [part["functionResponse"]["response"] for part in parts if "functionResponse" in part]
+    assert results[:2] == [{"output": "5"}, {"output": "done"}]
 
 
 # -- what is kept of it ----------------------------------------------------------------------------------------------

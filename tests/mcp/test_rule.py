@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +14,14 @@ import pytest_asyncio
 from tests.mcp.serving import ECHO, LOOK, Fakes, text
 from tests.test_engine import Bench, fault_of, matched, settled
 from zerogravity.config import Config, Limits
+from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     CallReturned,
     Event,
+    Failed,
     Finished,
     FunctionCall,
     RoundOpened,
@@ -27,11 +30,13 @@ from zerogravity.core.events import (
     ThinkingDelta,
     ToolsListed,
 )
-from zerogravity.core.turn import Approval, Target, ToolServer, Turn, pending
-from zerogravity.errors import FaultError, Termination
+from zerogravity.core.turn import Approval, Fallback, Target, ToolServer, Turn, pending
+from zerogravity.errors import FaultError, Termination, upstream
+from zerogravity.failover import Failover
 from zerogravity.mcp.failures import gone
-from zerogravity.mcp.rule import GONE, IGNORED, ServerTools
+from zerogravity.mcp.rule import GONE, IGNORED, LOST, ServerTools
 from zerogravity.mcp.sessions import ServerSessions
+from zerogravity.surfaces import REGISTRY
 
 NEVER = ToolServer("s", "https://s.example/mcp", approval="never")
 ASKS = ToolServer("s", "https://s.example/mcp")
@@ -46,16 +51,23 @@ class Turns(Bench):
         self.counted: list[tuple[str, str]] = []
         self.sessions = sessions or ServerSessions(limits or Limits(), self.fakes.connect)
         settings = Config(mcp=True, limits=limits or Limits(), **config)
-        rule = ServerTools(settings, self.sessions, lambda *call: self.counted.append(call))
+        rule = ServerTools(
+            settings, self.sessions, lambda *call: self.counted.append(call),
+            lambda surface: REGISTRY[surface].assigns_call_ids,
+        )  # fmt: skip
         super().__init__(rules=[rule], limits=limits)
         self.store.on_closed.append(self.sessions.turn_closed)
 
     def begin(
-        self, family: str = "gemini-3-flash", request: dict[str, Any] | None = None, **fields: Any
+        self,
+        family: str = "gemini-3-flash",
+        request: dict[str, Any] | None = None,
+        surface: str = "responses",
+        **fields: Any,
     ) -> CascadeChannel:
         number = len(self.channels)
         target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18", family=family)
-        turn = Turn(f"turn_{number:032x}", "responses", "gemini-3-flash", target, request or ASKED, **fields)
+        turn = Turn(f"turn_{number:032x}", surface, "gemini-3-flash", target, request or ASKED, **fields)
         channel = self.engine.run(turn)
         self.channels.append(channel)
         return channel
@@ -231,6 +243,28 @@ async def test_a_call_of_the_client_s_own_ends_the_turn_once_the_others_have_run
     assert [returned.call_id for returned in events(channel, CallReturned)] == ["call_1"]
 
 
+@pytest.mark.parametrize("surface", ["gemini", "chat"])
+@pytest.mark.parametrize("known", ["up", None])
+async def test_what_the_next_request_cannot_bring_back_is_noticed(
+    bench: Turns, surface: str, known: str | None
+) -> None:
+    channel = await bench.begun(request=MINE, surface=surface)
+    await bench.answers(channel, call(), call(2, "mine", "{}", upstream_id=known))
+    remembered = bench.store.calls.get("call_2")
+    assert remembered is not None
+    assert remembered.ran is not None
+    assert [one.call_id for one in remembered.ran.before] == ["call_1"]
+    lost = surface == "gemini" and known is None
+    assert [notice.text for notice in channel.state.notices if notice.code == "mcp_results"] == [LOST] * lost
+
+
+async def test_nor_what_earlier_rounds_have_run(bench: Turns) -> None:
+    channel = await bench.begun(request=MINE, surface="gemini")
+    await bench.answers(channel, call())
+    await bench.answers(channel, call(2, "mine", "{}"))
+    assert (channel.termination, channel.state.notices[-1].text) == (Termination.TOOL, LOST)
+
+
 async def test_a_call_that_asks_ends_the_turn(bench: Turns) -> None:
     rule = ToolServer("s", "https://s.example/mcp", approval={"never": {"read_only": True}})
     channel = await bench.begun(rule)
@@ -356,7 +390,7 @@ async def test_a_server_whose_tools_cannot_be_listed_ends_the_turn(bench: Turns)
     bench.fakes.tools["b"] = gone("it cannot be reached")
     channel = await bench.begun(NEVER, ToolServer("b", "https://b.example/mcp"))
     fault = fault_of(channel)
-    assert (fault.status, fault.code) == (424, "mcp_server_error")
+    assert (fault.status, fault.code, fault.param) == (424, "http_error", "tools")
     assert fault.message == "Error retrieving tool list from MCP server: 'b': it cannot be reached"
     assert [(listing.server, listing.error) for listing in channel.state.listings] == [("b", "it cannot be reached")]
     assert bench.ls.calls == []
@@ -426,19 +460,87 @@ def test_servers_of_requests_are_off_unless_they_are_allowed() -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "tools[0]")
 
 
-async def test_another_model_is_offered_the_same_tools(bench: Turns) -> None:
-    """One that is asked in the place of the first: the tools are not listed again."""
-    channel = await bench.begun()
-    first = bench.request()
-    bench.fakes.made.clear()
-    rule, running = bench.engine._rules[0], bench.inside(channel)
-    other = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37")
-    running._turn = replace(channel.turn, target=other, google_request=ASKED)
-    before = rule.before(running.turn)
-    assert before is not None
-    asked = await before.prepare(running)
-    assert isinstance(asked, Turn)
-    assert (asked.target, asked.google_request["tools"]) == (other, first["tools"])
-    assert (len(channel.state.listings), bench.fakes.made) == (1, [])
-    bench.engine.cancel(channel)
-    await settled()
+# -- another model -------------------------------------------------------------------------------------------------
+
+PRO, OLD = Target("gemini-3.1-pro", "M37", family="gemini-3.1-pro"), Target("old", "M25", family="gemini-2.5")
+ROOMLESS = upstream(429, "rate_limit_exceeded", "no room", retry_after=30.0, upstream_status=429)
+FORM = {**ASKED, "generationConfig": {"responseMimeType": "application/json"}}
+
+
+class Moving(Turns):
+    """Turns that may move to the models that are named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        cooldowns = Cooldowns(3600, lambda: self.clock.now / 1e9)
+        failover = Failover(
+            cooldowns, clock=self.clock, seen=lambda channel: channel.state.has_text, pause=0, turn_seconds=600
+        )
+        self.engine._rules = [failover, *self.engine._rules]
+
+    def others(self, request: dict[str, Any], *targets: Target) -> tuple[Fallback, ...]:
+        def ask(target: Target) -> Turn:
+            turn = Turn(f"turn_{len(self.channels) - 1:032x}", "responses", "m", target, request)  # type: ignore[arg-type]
+            return replace(turn, servers=(NEVER,), served_by=target.name)
+
+        return tuple(Fallback(target, partial(ask, target)) for target in targets)
+
+    async def fails(self, channel: CascadeChannel) -> None:
+        sent = len(self.ls.sent)
+        running = self.inside(channel)
+        matched(running)
+        running.close(Failed(ROOMLESS))
+        await self.until(lambda: channel.closed or len(self.ls.sent) > sent)
+
+
+@pytest_asyncio.fixture
+async def moving() -> AsyncIterator[Moving]:
+    made = Moving()
+    yield made
+    await over(made)
+
+
+async def test_another_model_is_offered_the_same_tools(moving: Moving) -> None:
+    """The tools are not listed again."""
+    channel = await moving.begun(fallbacks=moving.others(ASKED, PRO))
+    first = moving.request()
+    await moving.fails(channel)
+    assert (moving.ls.sent[-1].target, moving.request()["tools"]) == (PRO, first["tools"])
+    assert len(events(channel, ToolsListed)) == len(moving.fakes.made) == 1
+
+
+@pytest.mark.parametrize("others", [(OLD,), (OLD, PRO)], ids=["none is left", "another is left"])
+async def test_a_model_that_takes_no_tools_with_the_form_is_passed_over(
+    moving: Moving, others: tuple[Target, ...]
+) -> None:
+    channel = await moving.begun(request=FORM, fallbacks=moving.others(FORM, *others))
+    await moving.fails(channel)
+    if len(others) == 1:
+        assert (fault_of(channel), len(moving.ls.sent)) == (ROOMLESS, 1)
+    else:
+        assert [turn.target.name for turn in moving.ls.sent] == ["gemini-3-flash", PRO.name]
+        assert channel.turn.notes[0].startswith("model: old cannot be asked: This model cannot answer with JSON")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"), [(ASKED, "s.echo", "s.echo_"), ("s.echo", ASKED, "s.echo")], ids=["longer", "shorter"]
+)
+async def test_a_tool_is_known_by_the_name_that_the_model_has_for_it(
+    moving: Moving, first: Any, second: Any, name: str
+) -> None:
+    """The request for another model may declare other functions of the client's, which have a name first."""
+    first, second = (
+        each if each is ASKED else {**ASKED, "tools": [{"functionDeclarations": [{"name": each}]}]}
+        for each in (first, second)
+    )
+    channel = await moving.begun(request=first, fallbacks=moving.others(second, PRO))
+    await moving.fails(channel)
+    [tool] = moving.request()["tools"]
+    assert name in [declared["name"] for declared in tool["functionDeclarations"]]
+    await moving.answers(channel, call(name=name))
+    assert moving.fakes.called == [("echo", {"text": "x"})]
+    [listing] = channel.state.listings
+    assert listing.names == (name, "s.look")
+    if name == "s.echo_":  # the other name is the client's own now
+        await moving.answers(channel, call(2, "s.echo"))
+        assert (channel.termination, len(moving.fakes.called)) == (Termination.TOOL, 1)

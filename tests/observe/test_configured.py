@@ -205,6 +205,13 @@ async def test_checks_of_the_running_gateway(clock):
     assert broken.text.startswith("token refused (since ")
 
 
+async def test_a_running_gateway_that_wants_a_key_says_only_whether_it_is_ready(clock):
+    services = {"health": Health(clock), "config": config(listen="127.0.0.1:0", key="zg-right-key-0123456789")}
+    with in_thread(nothing, services=services) as url:
+        (check,) = await all_of(configured.running(config(listen=url.removeprefix("http://")), url))
+    assert (check.name, check.ok, check.fix) == ("running", True, "set ZEROGRAVITY_KEY to the gateway's key")
+
+
 async def test_one_that_does_not_tell():
     url = url_of("127.0.0.1", free_port())
     (check,) = await all_of(configured.running(config(), url))

@@ -196,7 +196,10 @@ def finding(*servers):
 
 async def test_everything_in_its_order(fake, tmp_path):
     what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1")
-    environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real"}
+    environment = {
+        "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real",
+        "ZEROGRAVITY_DATA_DIR": str(tmp_path), "ZEROGRAVITY_TRACE_DIR": str(tmp_path),
+    }  # fmt: skip
     make = await fake()
     names, _ = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
     assert names[: names.index("path.mitmdump")] == [
@@ -207,6 +210,8 @@ async def test_everything_in_its_order(fake, tmp_path):
     assert options.mode == "reverse"
     assert options.env["ZEROGRAVITY_KEY"] == "", "the path is examined without the user's own settings"
     assert "ZEROGRAVITY_LS_CSRF" not in options.env, "the stand-in's own token stays"
+    assert "ZEROGRAVITY_DATA_DIR" not in options.env, "its turns are kept in a folder of its own"
+    assert options.env["ZEROGRAVITY_TRACE_DIR"] == ""
 
 
 async def test_fallbacks_that_nobody_knows_are_named(fake, tmp_path):

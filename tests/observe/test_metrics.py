@@ -270,3 +270,14 @@ def test_what_follows_failures_is_counted_by_reason():
         'zg_retries_total{reason="trouble"} 1.0', 'zg_retries_total{reason="other"} 1.0',
         'zg_fallbacks_total{reason="cooldown"} 1.0', 'zg_cooldown_refusals_total{reason="cooldown"} 1.0',
     } <= {*lines}  # fmt: skip
+
+
+def test_every_sample_names_its_gateway(store):
+    metrics = Metrics(REGISTRY, instance="left")
+    metrics.watch(store)
+    metrics.request("chat", 200)
+    lines = [line for line in metrics.render().decode().splitlines() if not line.startswith("#")]
+    assert all('instance="left"' in line for line in lines)
+    assert 'zg_requests_total{instance="left",status_class="2xx",surface="chat"} 1.0' in lines
+    assert 'zg_turns_active{instance="left"} 0.0' in lines
+    assert metrics.render() == metrics.render()

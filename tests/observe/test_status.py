@@ -19,6 +19,8 @@ from zerogravity.observe.quotas import Quota
 from zerogravity.observe.status import Status, fetch, figures, quantile, render, seconds
 from zerogravity.surfaces import REGISTRY
 
+UNUSED = {"name": "files", "kind": "stdio", "reachable": None, "seen": None}
+WORKS = [Check("server", True, "answering")]
 RESETS = "2096-10-02T07:06:40.000Z"
 
 
@@ -81,7 +83,7 @@ def test_seconds(bound, text):
 
 
 def test_a_person_sees_it(told):
-    page = text_of(Status("http://127.0.0.1:8741", True, [], figures(told)))
+    page = text_of(Status("http://127.0.0.1:8741", True, WORKS, figures(told)))
     assert "http://127.0.0.1:8741  ready" in page
     assert "1 running · 3 waiting · 1 readers · 4 in memory" in page
     assert "loop lag 4 ms" in page
@@ -94,10 +96,21 @@ def test_a_person_sees_it(told):
 
 def test_what_is_left_of_the_quotas_is_shown_where_it_is_known(told):
     quota = [Quota("a", 0.5, 4_000_000_000.0), Quota("b", 0.5, 4_000_000_000.0), Quota("c", 0.83)]
-    page = text_of(Status("http://127.0.0.1:1", True, [], figures(told), quota=quota), width=160).splitlines()
+    page = text_of(Status("http://127.0.0.1:1", True, WORKS, figures(told), quota=quota), width=160).splitlines()
     assert re.fullmatch(r"quota    50% left, resets at \d\d-\d\d \d\d:\d\d \(in .*\): a, b *", page[1])
     assert page[2].rstrip() == "         83% left: c"
-    assert "quota" not in text_of(Status("http://127.0.0.1:1", True, [], figures(told)))
+    assert "quota" not in text_of(Status("http://127.0.0.1:1", True, WORKS, figures(told)))
+
+
+def test_configured_mcp_servers_are_listed_with_what_is_known_of_them():
+    servers = [
+        {"name": "docs", "kind": "http", "reachable": True, "seen": RESETS},
+        UNUSED,
+    ]
+    page = text_of(Status("http://127.0.0.1:1", True, WORKS, None, mcp_servers=servers)).splitlines()
+    assert re.fullmatch(r"mcp      docs \(http\): reachable \(\d\d-\d\d \d\d:\d\d\) *", page[1])
+    assert page[2].rstrip() == "         files (stdio): not used yet"
+    assert "mcp" not in text_of(Status("http://127.0.0.1:1", True, WORKS, None))
 
 
 def test_what_is_broken_is_named():
@@ -112,6 +125,12 @@ def test_what_is_broken_is_named():
     assert "google: answers; the last failure: quota → wait" in page
     assert "answering" not in page
     assert "no metrics" in page
+
+
+def test_without_the_key_it_says_what_is_missing(told):
+    page = text_of(Status("http://127.0.0.1:1", True, [], None))
+    assert "ready" in page
+    assert "nothing more is told: set ZEROGRAVITY_KEY to the gateway's key" in page
 
 
 def test_models_that_are_left_alone_are_named():
@@ -133,7 +152,8 @@ async def server():
             if request.path == "/ready":
                 return web.Response(text=ready, content_type="application/json", status=503)
             if request.path == "/health":
-                return web.json_response({"quota": [{"model": "gemini-3-flash", "left": 0.83, "resets": RESETS}]})
+                quota = [{"model": "gemini-3-flash", "left": 0.83, "resets": RESETS}]
+                return web.json_response({"quota": quota, "mcp_servers": [UNUSED]})
             return web.Response(text=metrics, status=status)
 
         app = web.Application()
@@ -156,18 +176,19 @@ async def test_fetch(server, told):
     assert (status.ready, status.checks[0].name) == (False, "x")
     assert status.figures.turns["ok"] == 2
     assert status.quota == [Quota("gemini-3-flash", 0.83, 4_000_000_000.0)]
+    assert status.as_json()["mcp_servers"] == [UNUSED]
     assert status.as_json()["quota"] == [{"model": "gemini-3-flash", "left": 0.83, "resets": RESETS}]
     assert {headers["Authorization"] for headers in seen} == {"Bearer my-key"}
     assert json.loads(json.dumps(status.as_json()))["figures"]["tokens"]["input"] == 2000
 
 
 async def test_a_server_that_tells_no_metrics(server):
-    url, seen = await server('{"ready": true, "checks": []}', "no", status=404)
+    url, seen = await server('{"ready": true, "checks": [{"name": "x", "ok": true, "text": "y"}]}', "no", status=404)
     assert (await fetch(url)).figures is None
     assert "Authorization" not in seen[0]
 
 
-@pytest.mark.parametrize("ready", ["<html>", "[]", '{"ready": true}', '"x"'])
+@pytest.mark.parametrize("ready", ["<html>", "[]", '{"ready": true}', '{"ready": true, "checks": []}', '"x"'])
 async def test_an_answer_of_another_program(server, ready):
     url, _ = await server(ready, "")
     with pytest.raises(OSError, match="is not zerogravity"):

@@ -8,10 +8,18 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from tests.observe import recorded
 from tests.recording import WALL
+from tests.strategies import CALL_ERRORS, LISTINGS
 from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    CallReturned,
     Failed,
     Finished,
+    FunctionCall,
+    TextDelta,
+    Usage,
 )
 from zerogravity.errors import Termination, upstream
 from zerogravity.observe import terminal, trace_reader
@@ -82,9 +90,71 @@ def test_long_runs_of_a_diff_are_folded(recording, make_turn):
     [
         ({"records": 1, "upstream_calls": 1, "messages": 1}, "1 record · 1 call to Google · 1 message"),
         ({"records": 2, "upstream_calls": 2, "tools": 3, "rounds": 0}, "2 records · 2 calls to Google · 3 tools"),
-        ({}, "tokens 0 in (0 cached), 0 out, 0 thinking"),
+        ({}, "tokens not told"),
     ],
 )
 def test_numbers_are_written_for_people(counts, expected):
     (line,) = printed(terminal._numbers({"counts": counts}), 120)
     assert line.endswith(expected)
+
+
+# -- calls that the gateway runs -----------------------------------------------------------------------------------
+
+CALLS = [FunctionCall(f"call_{n}", name, args) for n, (name, args) in enumerate(
+    [("docs.find", '{"query":"hm"}'), ("docs.find", "{}"), ("docs.find", "{}"), ("docs.read", "{}")]
+)]  # fmt: skip
+LONG = "\n".join(f"hit {n}" for n in range(40))
+RETURNED = [
+    CallReturned("call_0", LONG),
+    CallReturned("call_1", "busy \x1b[31m", CALL_ERRORS[2]),
+    CallReturned("call_2"),
+]
+
+
+@pytest.fixture
+def with_calls(tmp_path):
+    recorded.record(
+        tmp_path, "a", *LISTINGS[:2], AttemptOpened(), *CALLS, *RETURNED, AttemptClosed("STOP"), end=Finished("stop")
+    )
+    return trace_reader.find(tmp_path)
+
+
+def boxes(lines):
+    """The contents of each call's box."""
+    made = []
+    for line in lines:
+        if line.startswith("╭─ call"):
+            made.append([line.strip("╭─╮ ")])
+        elif line.startswith("│") and made:
+            made[-1].append(line.strip("│").rstrip()[1:])
+    return made
+
+
+def test_a_call_that_the_gateway_has_run_shows_what_it_came_to(with_calls):
+    found, failed, nothing, waiting = boxes(printed(terminal.detail(with_calls), 80))
+    assert found[:6] == [
+        "call docs.find · call_0 · run by the gateway", "{", '  "query": "hm"', "}", "→ hit 0", "  hit 1",
+    ]  # fmt: skip
+    assert found[-1] == f"  … {40 - terminal.RUN} more lines"
+    assert failed[1:] == ["{}", "→ failed: busy \\x1b[31m"]
+    assert nothing[1:] == ["{}", "→ nothing"]
+    assert waiting == ["call docs.read · call_3 · run by the gateway", "{}", "→ no result"]
+
+
+def test_with_full_all_of_it_is_there(with_calls):
+    found, *_ = boxes(printed(terminal.detail(with_calls, full=True), 80))
+    assert found[-1] == "  hit 39"
+    assert not any("more lines" in line for line in found)
+
+
+def test_a_call_of_the_client_s_own_has_no_result_here(tmp_path):
+    recorded.record(tmp_path, "a", AttemptOpened(), FunctionCall("call_1", "shell", "{}"), end=Finished("tool"))
+    assert boxes(printed(terminal.detail(trace_reader.find(tmp_path)), 80)) == [["call shell · call_1", "{}"]]
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"), [([], "tokens not told"), ([Usage(9, 4, 5, 2)], "tokens 9 in (4 cached), 5 out, 2 thinking")]
+)
+def test_figures_that_google_has_not_told_are_not_0(tmp_path, usage, words):
+    recorded.record(tmp_path, "a", AttemptOpened(), TextDelta("hi"), *usage)
+    assert any(line.startswith(f"{words} · ") for line in printed(terminal.detail(trace_reader.find(tmp_path)), 80))

@@ -36,6 +36,16 @@ def shown(made, width=160):
     return captured.get()
 
 
+def test_calls_of_one_tool_are_counted_and_the_gateway_s_own_are_among_them():
+    lines = shown(board(row("a", tools=["docs.find", "docs.find", "shell", "docs.find"]))).splitlines()
+    assert lines[-1].rstrip().endswith("docs.find×3, shell")
+
+
+def test_a_turn_whose_call_the_gateway_runs_says_so():
+    running = row("a", closed=False, state="running tool", state_ms=500.0, tools=["docs.find"])
+    assert "running tool 500 ms" in shown(board(running))
+
+
 def test_events_add_change_and_remove_turns():
     made = board(row("a"), row("b", closed=False))
     made.take({"turns": [row("b"), row("c")], "gone": ["a"], "health": {"active": 0}})

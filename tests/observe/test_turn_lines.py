@@ -6,10 +6,12 @@ import logging
 
 import pytest
 
+from tests.strategies import CALL_ERRORS, LISTINGS
 from zerogravity import errors
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    CallReturned,
     Failed,
     Finished,
     FunctionCall,
@@ -108,6 +110,17 @@ def test_lines(ended, events, more, shown):
 )
 def test_how_it_ended_has_a_colour(ended, terminal, style):
     assert turn_lines.described(ended(TextDelta("x"), terminal=terminal))[0][2][1] == style
+
+
+def test_calls_that_the_gateway_has_run_are_named_and_nothing_of_their_results(ended):
+    calls = [FunctionCall(f"call_{n}", "docs.find", '{"query": "hush"}') for n in range(3)]
+    busy = CallReturned("call_1", "busy", CALL_ERRORS[2])
+    channel = ended(*LISTINGS[:2], *calls, CallReturned("call_0", "hush"), busy, TextDelta("so"))
+    parts, told = turn_lines.described(channel)
+    assert ("docs.find×3", "") in parts
+    assert told["tools"] == ["docs.find"] * 3
+    assert "hush" not in str((parts, told))
+    assert "busy" not in str((parts, told))
 
 
 def test_secrets_and_what_a_terminal_would_obey_are_never_shown(ended):

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.server.support import Serve, Served, forever, hello
-from tests.store.disks import Disk
+from tests.server.support import Serve, Served, forever, hello, say
+from tests.store.disks import TROUBLES, Disk
+from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.server.conversation_writer import ConversationWriter, conversation_of, entry_of
+from zerogravity.store import pending_writes
 from zerogravity.store.base import Change, Entry, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.store.pending_writes import PendingWrites
@@ -217,6 +219,38 @@ async def test_a_client_that_goes_meanwhile_leaves_its_conversation_free(serve: 
             await asyncio.sleep(0)
     writer.release(turn)
     await pending.close(1)
+
+
+async def test_a_turn_whose_items_are_lost_lets_its_conversation_go(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are missing, which is told once; what has been deleted stays deleted."""
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk = Disk()
+    served = await serve(services={"responses": disk}, limits={"unwritten_bytes": 1 << 20})
+    identity = await created(served, "a", "b")
+    _, _, listed = await served.get(f"{PATH}/{identity}/items")
+    served.engine.script = forever
+    asking = asyncio.create_task(ask(served, identity, "x", store=False))
+    await served.engine.begun()
+    assert disk.kept["", identity].running
+    disk.failure = TROUBLES["full"]
+    say(served.engine.turns[0], AttemptOpened(), TextDelta("x" * (2 << 20)))
+    served.engine.turns[0].close(Finished("stop"))
+    assert (await asking)[0] == 200
+    status, _, answer = await served.get(f"{PATH}/{identity}")
+    assert (status, answer["error"]["code"]) == (503, "response_not_stored")
+    assert (await served.ask("DELETE", f"{PATH}/{identity}/items/{listed['data'][0]['id']}"))[0] == 200
+    assert "1 could not be stored" in str((await served.get("/health"))[2])
+    served.engine.script = hello
+    assert (await ask(served, identity, "c", store=False))[0] == 200
+    assert await said(served, identity) == ["a", "c", "Hello"]
+    disk.failure = None
+    await served.writer.close()
+    assert not disk.kept["", identity].running
+    again = await serve(services={"responses": disk})
+    assert await said(again, identity) == ["a", "c", "Hello"]
+    assert (await ask(again, identity, "d"))[0] == 200
 
 
 async def let_in_now(writer: ConversationWriter, turn: Turn, read: Conversation) -> bool:

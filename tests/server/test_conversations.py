@@ -111,7 +111,7 @@ async def test_what_belongs_to_another_key_does_not_exist(client: openai.AsyncOp
 EVERY: list[dict[str, Any]] = [
     {"role": "user", "content": "text"},
     {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "D"}]},
-    {"role": "user", "content": [{"type": "input_image", "image_url": PNG, "detail": "auto"}]},
+    {"role": "user", "content": [{"type": "input_image", "image_url": PNG, "detail": "low"}]},
     {"role": "assistant", "content": "said"},
     {"id": "msg_own", "role": "assistant", "content": [{"type": "refusal", "refusal": "no"}], "status": "incomplete"},
     {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{}"},

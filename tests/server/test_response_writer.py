@@ -16,7 +16,7 @@ from tests.waiting import until
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.server import response_writer
 from zerogravity.server.response_writer import SLICE
-from zerogravity.store import sqlite
+from zerogravity.store import pending_writes, sqlite
 from zerogravity.store.responses import open_store
 from zerogravity.testing.check import check_response, check_responses
 
@@ -108,6 +108,34 @@ async def test_what_its_process_did_not_finish_has_failed(serve: Serve, tmp_path
     assert (await second.post(PATH, {**HELLO, "previous_response_id": identity}))[0] == 200
     assert (await second.ask("DELETE", f"{PATH}/{identity}"))[0] == 200
     assert (await second.get(f"{PATH}/{identity}"))[0] == 404
+
+
+async def test_a_response_whose_end_is_lost_runs_no_longer(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has failed for those who read the store, and can be deleted by those who know that it is lost."""
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk = Disk()
+    first = await serve(services={"responses": disk}, limits={"unwritten_bytes": 1 << 20})
+    first.engine.script = forever
+    _, _, begun = await first.post(PATH, BEHIND)
+    await until(lambda: first.writer.waiting == 0)
+    say(first.engine.turns[0], AttemptOpened(), TextDelta("x" * (2 << 20)))
+    disk.failure = TROUBLES["full"]
+    await first.ask("POST", f"{PATH}/{begun['id']}/cancel")
+    assert (await first.get(f"{PATH}/{begun['id']}"))[2]["error"]["code"] == "response_not_stored"
+    assert disk.kept["", begun["id"]].running
+    disk.failure = None
+    await first.writer.close()
+    assert not disk.kept["", begun["id"]].running
+    second = await serve(services={"responses": disk})
+    _, _, cut = await second.get(f"{PATH}/{begun['id']}")
+    check_response(cut)
+    assert (cut["status"], "could not be stored and is lost" in cut["error"]["message"]) == ("failed", True)
+    async with second.http.get(f"{second.url}{PATH}/{begun['id']}?stream=true&starting_after=57") as answer:
+        (line,) = [line for line in (await answer.read()).splitlines() if line.startswith(b"data: ")]
+    assert json.loads(line.removeprefix(b"data: "))["response"] == cut
+    assert (await first.ask("DELETE", f"{PATH}/{begun['id']}"))[0] == 200
+    await until(lambda: first.writer.waiting == 0)
+    assert disk.kept == {}
 
 
 async def test_a_disk_that_does_not_answer_holds_up_no_end(

@@ -322,6 +322,14 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     assert (await served.get(path + "/input_items"))[2] == listed
 
 
+async def test_a_background_response_is_created_as_queued_however_far_its_turn_is_by_then(serve: Serve) -> None:
+    served = await serve()
+    _, _, created = await served.post(PATH, BEHIND)
+    assert (created["status"], created["output"], created["completed_at"]) == ("queued", [], None)
+    _, _, done = await served.get(f"{PATH}/{created['id']}")
+    assert (done["status"], text_of(done)) == ("completed", "Hello")
+
+
 async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:
     served = await serve()
     served.engine.script = forever

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from tests.server.support import Serve
+from zerogravity.config import McpServer
 from zerogravity.cooldowns import Cooldowns
 from zerogravity.core.turn import Model
 from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.observe.health import Health
+from zerogravity.observe.mcp_servers import McpServers
 from zerogravity.server import welcome
 from zerogravity.server.services import Bearer
 from zerogravity.surfaces.common.models import Catalogue
@@ -63,6 +65,17 @@ async def test_health_tells_what_is_left_of_the_quotas(serve: Serve) -> None:
     assert body["quota"] == [{"model": "gemini-3-flash", "left": 0.25, "resets": "2026-02-02T02:40:00.000Z"}]
 
 
+async def test_health_lists_the_configured_mcp_servers(serve: Serve) -> None:
+    servers = McpServers({"docs": McpServer(url="https://docs.example/SECRET/mcp"), "files": McpServer(command="f")})
+    served = await serve(services={"mcp_servers": servers})
+    _, _, body = await served.get("/health")
+    unknown = {"reachable": None, "seen": None}
+    assert body["mcp_servers"] == [
+        {"name": "docs", "kind": "http"} | unknown,
+        {"name": "files", "kind": "stdio"} | unknown,
+    ]
+
+
 async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
     health = Health(clock)
     served = await serve(services={"health": health})
@@ -78,6 +91,28 @@ async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
     status, _, body = await served.get("/health")
     assert (status, body["status"], body["ready"]) == (200, "degraded", False), "live all the same"
     assert body["broken"] == broken
+
+
+async def test_who_has_no_key_learns_only_whether_it_works(serve: Serve, clock: Any) -> None:
+    key = "zg-right-key-0123456789"
+    health, cooldowns = Health(clock), Cooldowns(60)
+    health.report("traces", "the disk is full")
+    cooldowns.note(TARGET, upstream(429, "rate_limit_exceeded", "slow", retry_after=30.0, reason="rate"))
+    served = await serve(key=key, services={"health": health, "cooldowns": cooldowns})
+    catalogue = served.services.catalogue
+    assert isinstance(catalogue, Catalogue)
+    catalogue.refresh([Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash", 0.25, resets=1_770_000_000.0)])
+    alive = {"server": "zerogravity", "status": "degraded", "ready": True}
+    for sent in ({}, {"x-api-key": "zg-wrong-key-0123456789"}):
+        assert (await served.get("/health", headers=sent))[2] == alive
+        assert (await served.get("/ready", headers=sent))[2] == {"ready": True}
+    known = {"x-api-key": key}
+    whole = (await served.get("/health", headers=known))[2]
+    assert {"version", "uptime_seconds", "quota", "degraded", "cooldowns"} <= whole.keys()
+    assert {"checks", "cooldowns"} <= (await served.get("/ready", headers=known))[2].keys()
+    health.ls_checked(language_server(503, "ls_not_found", "no language server", Termination.LS_GONE))
+    status, _, body = await served.get("/ready")
+    assert (status, body) == (503, {"ready": False})
 
 
 async def test_what_a_run_has_caused(serve: Serve) -> None:
@@ -138,6 +173,18 @@ async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCapt
         assert (status, body["error"]["param"]) == (400, "token")
     assert bearer.value is None
     assert "ya29" not in caplog.text
+
+
+async def test_another_login_begins_without_the_cooldowns_of_the_former(serve: Serve) -> None:
+    """Quotas are counted for each account; the same one again changes nothing."""
+    cooldowns = Cooldowns(60, lambda: 1_770_000_000.0)
+    served = await serve(services={"cooldowns": cooldowns, "bearer": Bearer("ya29.the-first")})
+    refusal = upstream(429, "rate_limit_exceeded", "slow", retry_after=30.0, reason="rate")
+    for token, left in (("ya29.the-first", 1), ("ya29.another-one", 0), ("ya29.another-one", 1), (None, 0)):
+        cooldowns.note(TARGET, refusal)
+        await served.post("/v1/token", {"token": token})
+        assert len(list(cooldowns)) == left
+    assert "cooldowns" not in (await served.get("/health"))[2]
 
 
 async def test_models_that_are_left_alone_are_named(serve: Serve) -> None:

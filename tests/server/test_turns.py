@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from tests.server.support import Serve
+from tests.server.support import Serve, hello
+from zerogravity.core.events import ToolsListed
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.server.fetch import Fetch
 
@@ -72,3 +75,30 @@ async def test_a_request_without_a_turn_is_not_shown(serve: Serve) -> None:
         "/v1/chat/completions", {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
     )
     assert seen.turns == [channel.id for channel in served.engine.channels]
+
+
+@pytest.mark.parametrize("chain", ["previous_response_id", "conversation"])
+async def test_a_dialogue_knows_an_mcp_servers_tools_for_as_long_as_the_limit_says(serve: Serve, chain: str) -> None:
+    now = [float(round(time.time()))]  # the store has a clock of its own
+    served = await serve(limits={"mcp_list_seconds": 60}, services={"wall": lambda: now[0]})
+
+    async def lists(running: RunningTurn) -> None:
+        if running.turn.servers[0].listed is None:
+            running.add(ToolsListed("s", ({"name": "f"},), ("s.f",)))
+        await hello(running)
+
+    served.engine.script = lists
+    body = {**HELLO, "tools": [{"type": "mcp", "server_label": "s", "server_url": "https://s.example/mcp"}]}
+    if chain == "conversation":
+        body["conversation"] = (await served.post("/v1/conversations", {}))[2]["id"]
+    known = list[bool]()
+    for later in (0, 30, 30, 1, 60):
+        now[0] += later
+        status, _, told = await served.post(PATH, body)
+        assert status == 200, told
+        [server] = served.engine.channels[-1].turn.servers
+        known.append(server.listed is not None)
+        assert [item["type"] for item in told["output"]] == ["mcp_list_tools"] * (not known[-1]) + ["message"]
+        if chain != "conversation":
+            body[chain] = told["id"]
+    assert known == [False, True, True, False, True]

@@ -11,6 +11,7 @@ from typing import Any
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store.base import Change, Entry
+from zerogravity.store.peers import Peers
 
 PATH = "/v1/responses"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
@@ -39,6 +40,8 @@ def rows(file: Path) -> int:
 
 class Disk:
     """A store in memory whose disk fails as it is told to. ``log``: what has been written, in order."""
+
+    peers: Peers | None = None
 
     def __init__(self) -> None:
         self.failure: Exception | None = None

@@ -158,7 +158,7 @@ async def test_what_is_too_much_is_lost_and_told(
             assert (body["error"]["code"], headers["x-should-retry"]) == ("response_not_stored", "false")
             assert "disk is full" in body["error"]["message"]
             assert f"{each['id']} could not be stored" in caplog.text
-            for method, path in (("GET", "/input_items"), ("POST", "/cancel"), ("DELETE", "")):
+            for method, path in (("GET", "/input_items"), ("POST", "/cancel")):
                 assert (await served.ask(method, f"{PATH}/{each['id']}{path}"))[0] == 503
             status, _, body = await served.post(PATH, {**HELLO, "previous_response_id": each["id"]})
             assert (status, body["error"]["code"]) == (503, "response_not_stored")
@@ -268,7 +268,7 @@ async def test_changes_of_what_is_there_or_waits(first: str) -> None:
     if first == "deleted":
         assert await pending.delete("resp_1", "me")
     for item in ("a", "b"):
-        pending.change("me", "resp_1", adding(item), 10)
+        pending.change("me", "resp_1", make=adding(item), size=10)
     await pending.tried("me", "resp_1")
     there = {"msg_1", "a", "b"} if first in ("stored", "waiting") else None
     for trouble in (disk.failure, None):
@@ -288,9 +288,9 @@ async def test_a_change_that_is_being_written_may_be_followed_by_another() -> No
     disk.kept["me", "resp_1"] = some(1)
     disk.gate = asyncio.Event()
     pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
-    pending.change("me", "resp_1", adding("a"), 10)
+    pending.change("me", "resp_1", make=adding("a"), size=10)
     await disk.begun.wait()
-    pending.change("me", "resp_1", adding("b"), 10)
+    pending.change("me", "resp_1", make=adding("b"), size=10)
     disk.gate.set()
     await until(lambda: not len(pending))
     assert disk.kept["me", "resp_1"].items == {"msg_1", "a", "b"}
@@ -320,13 +320,119 @@ async def test_a_change_at_once_is_in_the_store_or_as_it_would_be() -> None:
     await pending.close(1)
 
 
-async def test_what_is_lost_of_a_conversation_is_told() -> None:
+async def test_what_is_lost_of_a_conversation_is_told_once() -> None:
+    """What was there before is still there."""
     disk = Disk()
     disk.kept["me", "conv_1"] = replace(some(1), id="conv_1")
     disk.failure = TROUBLES["full"]
     pending = pending_writes.PendingWrites(disk, 1000, lambda _: None)
-    pending.change("me", "conv_1", adding("a"), 2000)
+    pending.change("me", "conv_1", make=adding("a"), size=2000)
     await until(lambda: not len(pending))
     with pytest.raises(FaultError, match="written last to 'conv_1' could not be stored and is lost"):
         await pending.get("conv_1", "me")
+    assert await pending.get("conv_1", "me") == disk.kept["me", "conv_1"]
     await pending.close(1)
+
+
+# -- what is small is never lost -----------------------------------------------------------------------------------
+
+
+def over(entry: Entry) -> Entry:
+    return replace(entry, running=False)
+
+
+def without(item: str) -> Change:
+    return lambda entry: replace(entry, items=entry.items - {item})
+
+
+WAYS: dict[str, tuple[Exception, int]] = {  # why a write is given up, and how much may wait
+    "too much waits": (TROUBLES["full"], 3900),
+    "it can never be written": (ValueError("not to be written"), MIB),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_of_a_lost_change_the_small_part_is_written(
+    way: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever follows it or came before it."""
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk, reports = Disk(), list[str | None]()
+    disk.kept["me", "resp_1"] = replace(some(1), running=True)
+    disk.failure, limit = WAYS[way]
+    pending = pending_writes.PendingWrites(disk, limit, reports.append)
+
+    async def failing() -> Change:
+        if way != "too much waits":
+            raise ValueError("not to be made")
+        return await adding("a")()
+
+    pending.change("me", "resp_1", without("msg_1"))
+    pending.change("me", "resp_1", over, make=failing, size=2000)
+    pending.change("me", "resp_1", make=adding("b"), size=10)
+    disk.failure = None if way != "too much waits" else disk.failure
+    await until(lambda: "resp_1 could not be stored, but for its state" in caplog.text)
+    assert "1 could not be stored and are lost" in str(reports[-1])
+    disk.failure = None
+    pending.change("me", "resp_1", without("nothing"))
+    await pending.close(1)
+    kept = disk.kept["me", "resp_1"]
+    assert (kept.running, len(pending)) == (False, 0)
+    assert kept.items == ({"b"} if way == "too much waits" else set()), "what comes after a loss counts"
+
+
+async def test_what_is_only_small_is_not_lost_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deletions, of entries and of items, the end of a turn."""
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk = Disk()
+    disk.kept = {("me", f"resp_{number}"): replace(some(number), running=True) for number in range(4)}
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 100, lambda _: None)
+    assert await pending.delete("resp_0", "me")
+    pending.change("me", "resp_1", over)
+    pending.change("me", "resp_2", without("msg_2"))
+    pending.put("me", "resp_3", lambda: entry_of(3), 2000, over)
+    await until(lambda: pending.bytes == 4 * pending_writes.ENTRY_BYTES)
+    assert [(await pending.get(f"resp_{number}", "me")) is None for number in range(3)] == [True, False, False]
+    with pytest.raises(FaultError, match="'resp_3' could not be stored and is lost"):
+        await pending.get("resp_3", "me")
+    with pytest.raises(FaultError, match="'resp_3' could not be stored and is lost"):
+        await pending.get("resp_3", "me")
+    disk.failure = None
+    await pending.close(1)
+    assert {key[1]: (entry.running, set(entry.items)) for key, entry in disk.kept.items()} == {
+        "resp_1": (False, {"msg_1"}), "resp_2": (True, set()), "resp_3": (False, {"msg_3"}),
+    }  # fmt: skip
+
+
+async def test_what_is_lost_may_be_deleted() -> None:
+    """Something of it may be in the store."""
+    disk = Disk()
+    disk.kept["me", "resp_1"] = some(1)
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 100, lambda _: None)
+    pending.put("me", "resp_1", lambda: entry_of(1), 2000)
+    await until(lambda: not len(pending))
+    assert await pending.delete("resp_1", "me")
+    assert await pending.get("resp_1", "me") is None
+    assert not await pending.delete("resp_1", "me")
+    disk.failure = None
+    await pending.close(1)
+    assert disk.kept == {}
+
+
+async def test_many_changes_of_one_entry_may_wait() -> None:
+    disk = Disk()
+    disk.kept["me", "resp_1"] = some(1)
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 100 * MIB, lambda _: None)
+    for number in range(1100):
+        pending.change("me", "resp_1", make=adding(f"a{number}"), size=10)
+        if number % 100 == 0:
+            await pending.get("resp_1", "me")
+    found = await pending.get("resp_1", "me")
+    assert found is not None
+    assert len(found.items) == 1101
+    disk.failure = None
+    await pending.close(5)
+    assert disk.kept["me", "resp_1"] == found

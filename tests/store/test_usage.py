@@ -14,7 +14,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.errors import upstream
 from zerogravity.observe import prices
-from zerogravity.store.usage import SESSION_DAYS, STEPS, Row, UsageLog, first_day, read, rows_of, summed
+from zerogravity.store.usage import SESSION_DAYS, STEPS, Row, UsageLog, first_day, read, read_all, rows_of, summed
 
 WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
 DAY = 86400.0
@@ -62,8 +62,8 @@ def test_tokens_add_up_per_day_and_model(log, file, make_turn):
     play(make_turn(**flash), days=1)
     assert read(file) == [
         Row("2026-02-03", "flash", turns=1),
-        Row("2026-02-02", "flash", "", "", 2, 1, 151, 40, 18, 5, 1, unpriced=3),
-        Row("2026-02-02", "pro", "", "", 1, 0, 7, 0, 2, 1, 0, unpriced=1),
+        Row("2026-02-02", "flash", "", "", "", 2, 1, 151, 40, 18, 5, 1, unpriced=3),
+        Row("2026-02-02", "pro", "", "", "", 1, 0, 7, 0, 2, 1, 0, unpriced=1),
     ]
     assert read(file)[1].total == 151 + 18 + 5 + 1
 
@@ -236,7 +236,7 @@ def version(file):
 def test_a_file_without_a_version_is_read_and_migrated(log, file, make_turn):
     file.parent.mkdir()
     copy(Path(__file__).parent / "files" / "usage-0.sqlite", file)
-    old = Row("2026-09-21", "gemini-3-flash", "", "", 1, 0, 100, 40, 10, 5, 1, unpriced=1)
+    old = Row("2026-09-21", "gemini-3-flash", "", "", "", 1, 0, 100, 40, 10, 5, 1, unpriced=1)
     assert read(file) == [old]
     assert version(file) == 0, "reading changes nothing"
     play, _ = log()
@@ -255,12 +255,12 @@ def test_a_file_of_the_first_version_is_read_and_migrated(log, file, make_turn):
     database.execute("pragma user_version = 1")
     database.commit()
     database.close()
-    old = Row("2026-02-02", "pro", "", "", 3, 1, 100, 40, 10, 5, 1, unpriced=3)
+    old = Row("2026-02-02", "pro", "", "", "", 3, 1, 100, 40, 10, 5, 1, unpriced=3)
     assert read(file) == [old], "neither agent, session nor price is known"
     play, _ = log(price=lambda attempt: prices.Price(0.5), session=lambda channel: "s1")
     play(make_turn(target=Target("pro", "2"), client="codex"), Usage(prompt=5))
     assert read(file) == [old, Row("2026-02-02", "pro", "codex", "s1", turns=1, prompt=5, usd=0.5)]
-    assert read(file, by=("model",)) == [Row("", "pro", "", "", 4, 1, 105, 40, 10, 5, 1, usd=0.5, unpriced=3)]
+    assert read(file, by=("model",)) == [Row("", "pro", "", "", "", 4, 1, 105, 40, 10, 5, 1, usd=0.5, unpriced=3)]
 
 
 def test_a_newer_file_is_refused_and_the_sums_wait(log, file, make_turn):
@@ -271,11 +271,45 @@ def test_a_newer_file_is_refused_and_the_sums_wait(log, file, make_turn):
     database.execute("pragma user_version = 9")
     database.close()
     play(make_turn(), Usage(prompt=6))
-    assert "file version 9, this one supports up to 2): update zerogravity" in reports[0]
+    assert "file version 9, this one supports up to 3): update zerogravity" in reports[0]
     with pytest.raises(OSError, match="update zerogravity, or use another file"):
         read(file)
     database = sqlite3.connect(file)
-    database.execute("pragma user_version = 2")
+    database.execute(f"pragma user_version = {len(STEPS)}")
     database.close()
     play(make_turn(), Usage(prompt=7))
     assert [(row.turns, row.prompt) for row in read(file)] == [(3, 18)]
+
+
+def test_a_file_of_the_second_version_is_read_and_migrated(log, file, make_turn):
+    file.parent.mkdir()
+    database = sqlite3.connect(file)
+    for statement in (*STEPS[0], *STEPS[1]):
+        database.execute(statement)
+    database.execute("insert into usage values ('2026-02-02', 'pro', 'codex', 's1', 3, 1, 9, 4, 1, 5, 1, 2, 0, 0.5, 1)")
+    database.execute("pragma user_version = 2")
+    database.commit()
+    database.close()
+    old = Row("2026-02-02", "pro", "codex", "s1", "", 3, 1, 9, 4, 1, 5, 1, 2, 0, 0.5, 1)
+    assert read(file) == [old], "no gateway had a name"
+    assert read_all(file) == ("", [old]), "nor the file an id"
+    play, _ = log(instance="left", session=lambda channel: "s1")
+    play(make_turn(target=Target("pro", "2"), client="codex"), Usage(prompt=5))
+    assert read(file) == [old, Row("2026-02-02", "pro", "codex", "s1", "left", turns=1, prompt=5, unpriced=1)]
+
+
+def test_each_gateway_on_a_file_has_its_own_sums_and_the_file_one_id(log, file, make_turn):
+    written = []
+    left, one = log(instance="left", written=written.append)
+    right, _ = log(instance="right")
+    left(make_turn(), Usage(prompt=5))
+    right(make_turn(), Usage(prompt=6))
+    left(make_turn(), Usage(prompt=7), days=1)
+    assert [(row.day, row.instance, row.prompt) for row in read(file)] == [
+        ("2026-02-03", "left", 7), ("2026-02-02", "left", 5), ("2026-02-02", "right", 6),
+    ]  # fmt: skip
+    assert [row.prompt for row in read(file, by=("day",))] == [7, 11]
+    assert written == [{"2026-02-02"}, {"2026-02-03"}]
+    own, _ = read_all(file)
+    one.close()
+    assert len(own) == 16 and read_all(file)[0] == own

@@ -134,6 +134,40 @@ def test_a_delay_in_the_body_wins_over_the_header() -> None:
     )
 
 
+ANSWERED = "Sun, 01 Mar 2026 10:00:01 GMT"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message", "code", "delay"),
+    [
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31Z"}, "m", "rate_limit_exceeded", 30.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31.500000000Z"}, "m", "rate_limit_exceeded", 30.5),
+        ({"quotaResetTimeStamp": "2026-13-01T10:00:31Z"}, "m", "rate_limit_exceeded", None),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01Z"}, "m", "insufficient_quota", 6 * 86400.0),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01Z", "quotaResetDelay": "2s"}, "m", "rate_limit_exceeded", 2.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:31Z"}, "Please retry in 5s.", "rate_limit_exceeded", 30.0),
+        ({"quotaResetTimeStamp": "2026-03-01T10:00:01Z"}, "m", "rate_limit_exceeded", None),  # it is over
+        ({"quotaResetTimeStamp": "2026-02-01T10:00:01Z"}, "Please retry in 5s.", "rate_limit_exceeded", 5.0),
+        ({"quotaResetTimeStamp": "2026-03-07T10:00:01"}, "m", "rate_limit_exceeded", None),  # of which zone?
+        ({"quotaResetTimeStamp": "soon"}, "m", "rate_limit_exceeded", None),
+        ({"quotaResetTimeStamp": 1772359301}, "m", "rate_limit_exceeded", None),
+        ({"quotaResetTimeStamp": ""}, "m", "rate_limit_exceeded", None),
+    ],
+)  # fmt: skip
+def test_the_moment_of_the_reset_says_how_long_to_wait(
+    metadata: dict[str, object], message: str, code: str, delay: float | None
+) -> None:
+    body = error(429, "RESOURCE_EXHAUSTED", message, reason="RATE_LIMIT_EXCEEDED", metadata=metadata)
+    fault = google_errors.decode_error(429, {"date": ANSWERED}, json.dumps(body).encode())
+    assert (fault.code, fault.retry_after) == (code, delay)
+
+
+@pytest.mark.parametrize("date", ["", "now", "Sun, 99 Mar 2026", "Sun, 01 Mar 99999999 10:00:01 GMT"])
+def test_without_the_moment_of_the_answer_that_of_the_reset_says_nothing(date: str) -> None:
+    body = error(reason="RATE_LIMIT_EXCEEDED", metadata={"quotaResetTimeStamp": "2026-03-01T10:00:31Z"})
+    assert google_errors.decode_error(429, {"Date": date}, json.dumps(body).encode()).retry_after is None
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [

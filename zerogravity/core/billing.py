@@ -37,10 +37,15 @@ class Billed:
 
 def attempts(channel: CascadeChannel) -> list[Billed]:
     """In their order. Any thread may ask, also while the turn runs."""
-    return list(_attempts(channel.turn, channel.state))
+    return list(numbered(channel).values())
 
 
-def _attempts(turn: Turn, state: TurnState) -> Iterator[Billed]:
+def numbered(channel: CascadeChannel) -> dict[int, Billed]:
+    """The same by the numbers of the attempts, which count those that are not billed, too."""
+    return dict(_attempts(channel.turn, channel.state))
+
+
+def _attempts(turn: Turn, state: TurnState) -> Iterator[tuple[int, Billed]]:
     tried, used = dict(state.tried), dict(state.usage_by_attempt)
     begins = [attempt.begins_at for attempt in tried.values()][1:]
     ends = dict(zip(tried, [*begins, len(state.items)], strict=False))
@@ -51,7 +56,8 @@ def _attempts(turn: Turn, state: TurnState) -> Iterator[Billed]:
             target = _target(turn, attempt.asked)
             names = filter(None, (attempt.model, target.wire_model or "", target.name))
             drawn = any(isinstance(item, Media) for item in items)
-            yield Billed(target.name, tuple(dict.fromkeys(names)), usage, attempt.searches, drawn, attempt.whole)
+            known = tuple(dict.fromkeys(names))
+            yield number, Billed(target.name, known, usage, attempt.searches, drawn, attempt.whole)
 
 
 def _target(turn: Turn, asked: str) -> Target:

@@ -33,7 +33,8 @@ class RoundOpened:
 
 @value
 class ToolsListed:
-    """The tools of an MCP server, which this turn's model can call and the gateway runs.
+    """The tools of an MCP server, which this turn's model can call and the gateway runs. A second one of the same
+    server: the model that is asked now has other names for them.
 
     ``server``  its label. ``tools``: JSON objects as MCP lists them: name, description, inputSchema, annotations.
     ``names``   the name of each for Google, in the same order. ``asks``: the ones of them that run only with the

@@ -366,10 +366,18 @@ class Assembler:
         state.finish = state.finish_message = state.broken = None
 
     def _tools_listed(self, event: ToolsListed, steps: list[Step]) -> None:
-        for tool, name in zip(event.tools, event.names, strict=True):
-            self._servers[name] = event.server, str(tool.get("name", "")), name in event.asks
-        self.state.listings.append(event)
-        steps.append(Listed(event))
+        listings = self.state.listings
+        known = next((index for index, each in enumerate(listings) if each.server == event.server), None)
+        if known is None:
+            listings.append(event)
+            steps.append(Listed(event))
+        else:  # another model is asked, which has other names for them
+            listings[known] = event
+        self._servers = {
+            name: (each.server, str(tool.get("name", "")), name in each.asks)
+            for each in listings
+            for tool, name in zip(each.tools, each.names, strict=True)
+        }
 
     def _call_returned(self, event: CallReturned, steps: list[Step]) -> None:
         if (call := self.state.call(event.call_id)) is not None and call.returned is None:

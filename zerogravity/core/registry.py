@@ -8,18 +8,36 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
-from zerogravity.core.events import Terminal
-from zerogravity.core.fold import Call, Reasoning
+from zerogravity.core.events import CallReturned, Terminal, texts_size
+from zerogravity.core.fold import Call, Reasoning, TurnState
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Turn
 
 NS = 1_000_000_000
 MAX_TURNS = 10_000
+LARGE = 8  # a part of the memory that no turn's results may take
+NOT_KEPT = "this result was too large to be kept; call the tool again if it is still needed"
+
+
+@dataclass(frozen=True, slots=True)
+class RanCalls:
+    """Calls of MCP tools that the gateway has run in an answer that ends with calls of the client's own; a client that
+    has not seen them cannot send them back. ``steps``: of the rounds before the last one, a group each. ``before``,
+    ``behind``: of the last one, where the client's first call stands between them."""
+
+    steps: tuple[tuple[Call, ...], ...] = ()
+    before: tuple[Call, ...] = ()
+    behind: tuple[Call, ...] = ()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return (*(call for step in self.steps for call in step), *self.before, *self.behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +45,8 @@ class RememberedCall:
     """What must go back to Google with a call's result. ``family`` of the model that made it: signatures are bound
     to it. ``first``: it was the first call of its step, the one whose signature is enforced. ``before`` and ``after``:
     source texts of the parts of Google's own tools around it. ``thoughts``: (text, signature) of each signed thought
-    of its own answer that led to the step; only its first call has them."""
+    of its own answer that led to the step; only its first call has them. ``ran``: what the gateway has run in the same
+    answer, of the client's first call there; ``owner``: whose answer that is."""
 
     name: str
     args_json: str
@@ -38,6 +57,8 @@ class RememberedCall:
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     thoughts: tuple[tuple[str, str], ...] = ()
+    ran: RanCalls | None = None
+    owner: str = ""
 
 
 class CallMemory:
@@ -75,6 +96,15 @@ class CallMemory:
             return None
         return entry[1]
 
+    def of(self, owner: str) -> Callable[[str], RememberedCall | None]:
+        """``get``, without what others' calls have come to."""
+
+        def get(call_id: str) -> RememberedCall | None:
+            call = self.get(call_id)
+            return call if call is None or call.ran is None or call.owner == owner else replace(call, ran=None)
+
+        return get
+
     def _forget(self, call_id: str) -> None:
         if (entry := self._calls.pop(call_id, None)) is not None:
             self.bytes -= _size(entry[1])
@@ -82,15 +112,20 @@ class CallMemory:
     def learn(self, channel: CascadeChannel) -> None:
         """Remember every call of a channel. Of a run of calls only the first holds (and needs) a signature.
 
-        One with thoughts is found by Google's own id, too: that is the one which Gemini clients know.
+        One that brings more with it is found by Google's own id, too: that is the one which Gemini clients know.
         """
+        state, turn = channel.state, channel.turn
         after_call = False
         thoughts: list[tuple[str, str]] = []
-        approved = {approval.call_id for approval in channel.turn.approvals}  # an earlier turn's: that one knows more
-        for item in channel.state.items:
+        answers = {*state.begins, *(attempt.begins_at for attempt in state.tried.values())}
+        first, ran = self._ran(state)
+        approved = {approval.call_id for approval in turn.approvals}  # an earlier turn's: that one knows more
+        for item in state.items:
+            if item.index in answers:
+                thoughts, after_call = [], False
             if isinstance(item, Call) and item.call_id in approved:
                 continue
-            if isinstance(item, Reasoning) and item.signature and item.index >= channel.state.answer_at:
+            if isinstance(item, Reasoning) and item.signature:
                 thoughts.append((item.text, item.signature))
             if isinstance(item, Call):
                 made = RememberedCall(
@@ -98,22 +133,51 @@ class CallMemory:
                     item.args_json,
                     item.signature,
                     item.upstream_id,
-                    channel.turn.target.family,
+                    turn.target.family,
                     first=not after_call,
                     before=tuple(item.before),
                     after=tuple(item.after),
                     thoughts=tuple(thoughts),
+                    ran=ran if item is first else None,
+                    owner=turn.owner,
                 )
                 self.put(item.call_id, made)
-                if thoughts and item.upstream_id:
+                if (made.thoughts or made.ran) and item.upstream_id:
                     self.put(item.upstream_id, made)
                 thoughts = []
             after_call = isinstance(item, Call)
 
+    def _ran(self, state: TurnState) -> tuple[Call | None, RanCalls | None]:
+        """The client's first call in the last round, and what the gateway has run around it. Of results that would
+        take too much of the memory it is only kept that they were there."""
+        begins_at = state.round.begins_at
+        first = next((call for call in state.client_calls if call.index >= begins_at), None)
+        calls = [call for call in state.function_calls if call.returned is not None]
+        if first is None or not calls:
+            return first, None
+        if sum(map(_size_of_ran, calls)) > self._max_bytes // LARGE:
+            calls = [
+                replace(call, returned=CallReturned(call.call_id, NOT_KEPT, {"type": "not_kept"})) for call in calls
+            ]
+        rounds = [
+            tuple(call for call in calls if begin <= call.index < end)
+            for begin, end in pairwise((*state.begins, len(state.items)))
+        ]
+        before = tuple(call for call in rounds[-1] if call.index < first.index)
+        behind = tuple(call for call in rounds[-1] if call.index > first.index)
+        return first, RanCalls(tuple(filter(None, rounds[:-1])), before, behind)
+
 
 def size_around(call: RememberedCall) -> int:
     """Characters of what goes back to Google with a call."""
-    return sum(map(len, (*call.before, *call.after))) + sum(len(text) + len(sign) for text, sign in call.thoughts)
+    ran = call.ran.calls if call.ran is not None else ()
+    texts = (*call.before, *call.after, *(text for thought in call.thoughts for text in thought))
+    return sum(map(len, texts)) + sum(map(_size_of_ran, ran))
+
+
+def _size_of_ran(call: Call) -> int:
+    texts = (call.name, call.args_json, call.signature or "", *call.before, *call.after)
+    return sum(map(len, texts)) + texts_size((call.returned,) if call.returned is not None else ())
 
 
 def _size(call: RememberedCall) -> int:

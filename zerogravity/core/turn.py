@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Self, cast
 
 from zerogravity.core.google import GenerateContentRequest
+from zerogravity.errors import Fault
 from zerogravity.wire.narrow import Json
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -140,7 +141,6 @@ class Approval:
     tool: str
     args_json: str
     approve: bool
-    reason: str = ""
 
 
 def pending(call_id: str) -> dict[str, object]:
@@ -182,6 +182,7 @@ class Turn:
     ``servers``     MCP servers whose tools the model may call. ``approvals``: what the client says to calls of theirs.
     ``max_calls``   how many of such calls are run at most; None: as many as the configuration allows.
     ``fallbacks``   models that may be asked in its place, in this order; none once the turn is over.
+    ``refusal``     why its own model is not asked: what the client gets where no other can take the request either.
     ``at_once``     nothing is to be generated: the turn ends without a call to Google, as one that has hit its length.
     ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
@@ -212,6 +213,7 @@ class Turn:
     approvals: tuple[Approval, ...] = ()
     max_calls: int | None = None
     fallbacks: tuple[Fallback, ...] = ()
+    refusal: Fault | None = None
     served_by: str = ""
     models: tuple[str, ...] = ()
     at_once: bool = False

@@ -3,8 +3,10 @@
 Before the first round the servers' tools are listed and declared, and the calls are run that the client has approved. A
 round that ends with calls of servers' tools is followed by running them, all at once, and by another round with their
 results; unless the client has to act first, on calls of its own tools or on calls that ask for its approval: then the
-turn ends. A server whose tools cannot be listed ends the turn with 424, as OpenAI's API does; a call that fails does
-not, and the model is told. Calls beyond ``max_calls`` are not run, and a last round may not make any.
+turn ends. Where that is an API without items of such calls, what has been run returns to the model with the client's
+next request: the memory of calls keeps it beside the client's own call (``RanCalls``). A server whose tools cannot be
+listed ends the turn with 424, as OpenAI's API does; a call that fails does not, and the model is told. Calls beyond
+``max_calls`` are not run, and a last round may not make any.
 """
 
 from __future__ import annotations
@@ -16,40 +18,53 @@ from typing import Any
 
 from zerogravity.config import Config
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallReturned, Failed, Finished, FunctionCall, RoundOpened, Terminal, ToolsListed
+from zerogravity.core.events import (
+    CallReturned,
+    Failed,
+    Finished,
+    FunctionCall,
+    Notice,
+    RoundOpened,
+    Terminal,
+    ToolsListed,
+)
 from zerogravity.core.fold import Call, TurnState
 from zerogravity.core.running import Following, RunningTurn
-from zerogravity.core.turn import Approval, ToolServer, Turn
+from zerogravity.core.turn import ToolServer, Turn
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.mcp.failures import INVALID_PARAMS, ServerError, protocol
 from zerogravity.mcp.listing import tools_of
+from zerogravity.mcp.next_request import answered, filled, withdrawn
 from zerogravity.mcp.offer import Listed, offer
 from zerogravity.mcp.results import failed, returned
-from zerogravity.mcp.rounds import answered, filled, withdrawn
 from zerogravity.mcp.servers import Endpoint, endpoints
 from zerogravity.mcp.sessions import ServerSessions
 from zerogravity.rounds import Rule
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 IGNORED = "this call was not run: the limit of calls in one turn has been reached"
-GONE = "this call was not run: the tool is not offered any more"
+LOST = "what MCP tools returned in this answer will not be known to the next one: Google gave its calls no ids"
 OF_A_REQUEST = "request"  # in place of a server's name in metrics: only configured ones are a closed set
 
 
 class ServerTools(Rule):
-    """``count``: is told of each call that was run: the server's name, and what it came to."""
+    """``count``: is told of each call that was run: the server's name, and what it came to. ``assigns_call_ids``: of a
+    surface, as ``Surface`` has it."""
 
     def __init__(
         self,
         config: Config,
         sessions: ServerSessions,
         count: Callable[[str, str], object] = lambda server, outcome: None,
+        assigns_call_ids: Callable[[str], bool] = lambda surface: True,
     ) -> None:
         self._config = config
         self._limits = config.limits
         self._sessions = sessions
         self._count = count
+        self._assigns_call_ids = assigns_call_ids
 
     def first(self, turn: Turn) -> Turn:
         self._endpoints(turn)
@@ -59,17 +74,17 @@ class ServerTools(Rule):
         return endpoints(turn.servers, self._config, turn.surface)
 
     def before(self, turn: Turn) -> Following | None:
-        return Following(self._begin) if turn.servers or turn.approvals else None
+        return Following(partial(self._begin, turn)) if turn.servers or turn.approvals else None
 
     def after(self, running: RunningTurn, terminal: Terminal) -> Following | None:
-        if terminal != Finished("tool") or not any(call.server for call in _newest_calls(running)):
+        if terminal != Finished("tool"):
             return None
-        return Following(self._go_on)
+        ran = any(call.server for call in _newest_calls(running))
+        return Following(self._go_on) if ran or self._is_lost(running) else None
 
-    # -- before the first round ------------------------------------------------------------------------------
+    # -- before the first round of a model -------------------------------------------------------------------
 
-    async def _begin(self, running: RunningTurn) -> Turn | Terminal:
-        turn = running.turn
+    async def _begin(self, turn: Turn, running: RunningTurn) -> Turn | Terminal:
         where = self._endpoints(turn)
         lists = await asyncio.gather(*map(partial(self._list, running), turn.servers, where))
         if wrong := [(server.label, found) for server, found in zip(turn.servers, lists, strict=True)
@@ -82,11 +97,11 @@ class ServerTools(Rule):
             if not isinstance(found, ServerError)
         ]
         offered = await asyncio.to_thread(offer, turn, listed)
-        known = {listing.server for listing in running.channel.state.listings}  # another model is asked
-        running.add(*(each for each in offered.listings if each.server not in known), *offered.notices)
+        known = running.channel.state.listings  # where another model is asked; it may have other names for them
+        running.add(*(each for each in offered.listings if each not in known), *offered.notices)
         made = offered.turn
         if turn.approvals:
-            results = await self._approved(running, turn.approvals)
+            results = await self._approved(running, turn)
             made = await asyncio.to_thread(filled, made, results)
         return made if self._left(running) else withdrawn(made, _names(running.channel.state))
 
@@ -100,7 +115,7 @@ class ServerTools(Rule):
         except ServerError as error:
             return error
 
-    async def _approved(self, running: RunningTurn, approvals: Iterable[Approval]) -> dict[str, CallReturned]:
+    async def _approved(self, running: RunningTurn, turn: Turn) -> dict[str, CallReturned]:
         """Run what the client has approved; what each has come to, by call id. An item shows each that is run."""
         names = {
             (listing.server, tool["name"]): name
@@ -108,7 +123,7 @@ class ServerTools(Rule):
             for tool, name in zip(listing.tools, listing.names, strict=True)
         }
         results = dict[str, CallReturned]()
-        wanted = [approval for approval in approvals if approval.approve]
+        wanted = [approval for approval in turn.approvals if approval.approve]
         for approval in wanted:
             if (name := names.get((approval.server, approval.tool))) is None:
                 results[approval.call_id] = failed(approval.call_id, protocol(INVALID_PARAMS, GONE))
@@ -118,7 +133,7 @@ class ServerTools(Rule):
         calls = [call for approval in wanted if (call := state.call(approval.call_id)) is not None]
         await self._run(running, calls)
         if calls:
-            running.add(RoundOpened(running.turn.target.name))  # what comes now is no part of that answer
+            running.add(RoundOpened(turn.target.name))  # what comes now is no part of that answer
         return results | {call.call_id: call.returned for call in calls if call.returned is not None}
 
     # -- behind a round --------------------------------------------------------------------------------------
@@ -130,12 +145,21 @@ class ServerTools(Rule):
         spent = self._left(running) == 0
         await self._run(running, [call for call in calls if call.server and not call.asks])
         if any(not call.server for call in calls):
+            if self._is_lost(running):
+                running.add(Notice("mcp_results", LOST))
             return Finished("tool")
         if spent or any(call.returned is None for call in calls):
             return Finished("stop")
         turn = await asyncio.to_thread(answered, running.turn, items)
         last = self._left(running) == 0 or state.rounds >= self._limits.mcp_rounds
         return withdrawn(turn, _names(state)) if last else turn
+
+    def _is_lost(self, running: RunningTurn) -> bool:
+        """Whether what has been run here cannot be found again by the client's own call, with which the turn ends."""
+        first = next((call for call in _newest_calls(running) if not call.server), None)
+        if first is None or first.upstream_id or not any(call.server for call in running.channel.state.function_calls):
+            return False
+        return not self._assigns_call_ids(running.turn.surface)
 
     def _left(self, running: RunningTurn) -> int:
         """How many calls may still be run."""
@@ -196,6 +220,6 @@ def _arguments(call: Call) -> dict[str, Any]:
 
 
 def _unlisted(label: str, error: ServerError) -> Fault:
-    """With the status and the beginning that OpenAI's API has for it."""
+    """With the status, the code, the parameter and the beginning of the message that OpenAI's API has for it."""
     text = f"Error retrieving tool list from MCP server: '{label}': {error.message}"
-    return Fault(Origin.CLIENT, 424, "mcp_server_error", text, termination=Termination.REJECTED)
+    return Fault(Origin.CLIENT, 424, "http_error", text, param="tools", termination=Termination.REJECTED)

@@ -51,6 +51,8 @@ async def running(config: Config, url: str) -> AsyncIterator[Check]:
         return
     for check in answer.checks:
         yield replace(check, name=f"running.{check.name}", text=describe(check))
+    if not answer.checks:
+        yield Check("running", answer.ready, f"{url} tells only whether it is ready", status.NEEDS_KEY)
 
 
 # -- what one that was killed has left -----------------------------------------------------------------------------

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
+from zerogravity.observe import moments
 from zerogravity.wire.narrow import Json, text
 from zerogravity.wire.reasons import span
 
 
 def seconds_left(cooldown: Json, now: float) -> float:
     """``now``: wall-clock seconds. 0 where it is over, or says nothing that can be read."""
-    try:
-        return max(datetime.fromisoformat(text(cooldown.get("until"))).timestamp() - now, 0.0)
-    except ValueError:
-        return 0.0
+    until = moments.wall(text(cooldown.get("until")))
+    return 0.0 if until is None else max(until - now, 0.0)
 
 
 def left_alone(cooldowns: Iterable[Json], now: float) -> list[str]:

@@ -34,7 +34,8 @@ MODEL = "gemini-3-flash"
 PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
 TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
-LOGINS = (f"{ENV}LS_CSRF", f"{ENV}RUNTIME_KEY")  # the path under test sets its own
+# the path under test sets its own: else its turns would be kept among the user's
+OF_THE_PATH = (f"{ENV}LS_CSRF", f"{ENV}RUNTIME_KEY", f"{ENV}DATA_DIR")
 REFUSED = "zerogravity cannot serve:"
 REPORT = "try again, and report it with: zerogravity trace bundle last"
 
@@ -284,7 +285,7 @@ def not_started(output: str) -> Check:
 
 def isolated(environment: Mapping[str, str]) -> dict[str, str]:
     """Keeps the user's settings away from the path under test."""
-    own = {name: "" for name in environment if name.startswith(ENV) and name not in LOGINS}
+    own = {name: "" for name in environment if name.startswith(ENV) and name not in OF_THE_PATH}
     return {
         **own,
         f"{ENV}CONFIG": os.devnull,

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from zerogravity.core.budget import Budget
@@ -45,9 +46,12 @@ def label(value: str, known: frozenset[str]) -> str:
 
 
 class Metrics:
-    """One per process (or test); ``watch`` ties it to a store. ``surfaces``: their names, which are labels."""
+    """One per process (or test); ``watch`` ties it to a store. ``surfaces``: their names, which are labels.
+    ``instance``: this gateway's name, which every sample then carries: behind one address a scrape may meet any of
+    them."""
 
-    def __init__(self, surfaces: Iterable[str]) -> None:
+    def __init__(self, surfaces: Iterable[str], instance: str = "") -> None:
+        self._instance = instance
         self._surfaces = frozenset((*surfaces, PASSIVE))
         self.registry = CollectorRegistry()
         made = self.registry
@@ -126,7 +130,8 @@ class Metrics:
 
     def render(self) -> bytes:
         """The exposition text."""
-        return generate_latest(self.registry)
+        registry = _Labelled(self.registry, {"instance": self._instance}) if self._instance else self.registry
+        return generate_latest(registry)
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -197,6 +202,19 @@ def _is_answer(record: Record) -> bool:
     return record.attempt_no >= 0 and not isinstance(
         record.events[0] if record.events else None, AttemptOpened | AttemptClosed
     )
+
+
+class _Labelled(Collector):
+    """What ``registry`` collects, each sample with further labels."""
+
+    def __init__(self, registry: CollectorRegistry, labels: Mapping[str, str]) -> None:
+        self._registry = registry
+        self._labels = labels
+
+    def collect(self) -> Iterable[Metric]:
+        for family in self._registry.collect():
+            family.samples = [sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples]
+            yield family
 
 
 class _AtScrape(Collector):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from zerogravity.observe import moments
 from zerogravity.surfaces.common.models import ModelInfo
@@ -31,7 +30,7 @@ class Quota:
     @classmethod
     def of_json(cls, told: Json) -> Quota:
         """The reverse, for what another process sent."""
-        return cls(text(told.get("model")), number(told.get("left")), _wall(text(told.get("resets"))))
+        return cls(text(told.get("model")), number(told.get("left")), moments.wall(text(told.get("resets"))))
 
     def words(self, now: float) -> str:
         """``83% left, resets at 15:00 (in 5 h)``"""
@@ -64,10 +63,3 @@ def when(wall: float, now: float) -> str:
     """``at 15:00 (in 5 h)``; of another day with the date."""
     form = "%H:%M" if moments.local(wall, "%F") == moments.local(now, "%F") else "%m-%d %H:%M"
     return f"at {moments.local(wall, form)} (in {span(wall - now)})"
-
-
-def _wall(moment: str) -> float | None:
-    try:
-        return datetime.fromisoformat(moment).timestamp()
-    except ValueError:
-        return None

@@ -13,13 +13,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import quotas
+from zerogravity.observe import mcp_servers, quotas
 from zerogravity.observe.cooling import left_alone
 from zerogravity.observe.gateway import nobody, stranger
 from zerogravity.observe.health import Check, describe
 from zerogravity.observe.quotas import Quota
 from zerogravity.wire.narrow import Json, members, objects
 
+NEEDS_KEY = "set ZEROGRAVITY_KEY to the gateway's key"
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
     "zg_first_event_seconds": "first byte", "zg_first_thinking_seconds": "first thinking",
@@ -51,8 +52,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``, ``cooldowns``: as ``GET /ready`` reports them. ``figures``: None if metrics are off. ``quota``: of
-    the models of which the language server tells it."""
+    """``checks``, ``cooldowns``: as ``GET /ready`` reports them; no checks: the gateway's key is needed for more than
+    ``ready``. ``figures``: None if metrics are off. ``quota``: of the models of which the language server tells it.
+    ``mcp_servers``: the configured ones, as ``GET /health`` lists them."""
 
     url: str
     ready: bool
@@ -60,6 +62,7 @@ class Status:
     figures: Figures | None
     cooldowns: Sequence[Json] = ()
     quota: Sequence[Quota] = ()
+    mcp_servers: Sequence[Json] = ()
 
     def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
@@ -67,6 +70,7 @@ class Status:
         return {
             "url": self.url, "ready": self.ready, "checks": checks, "cooldowns": [dict(one) for one in self.cooldowns],
             "figures": figures, "quota": [each.as_json() for each in self.quota],
+            "mcp_servers": [dict(one) for one in self.mcp_servers],
         }  # fmt: skip
 
 
@@ -77,17 +81,21 @@ async def fetch(url: str, key: str | None = None) -> Status:
         try:
             async with session.get(f"{url}/ready") as response:
                 body = await response.json()
-                ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
+                ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body.get("checks", ())]
                 cooldowns = objects(body.get("cooldowns"))
             async with session.get(f"{url}/health") as response:
-                quota = quotas.read(members(await response.json()).get("quota"))
+                health = members(await response.json())
+            if not checks and health.get("server") != "zerogravity":
+                raise stranger(url)
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
             raise stranger(url) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise nobody(url) from error
-    return Status(url, ready, checks, None if text is None else figures(text), cooldowns, quota)
+    known = None if text is None else figures(text)
+    quota, servers = quotas.read(health.get("quota")), objects(health.get("mcp_servers"))
+    return Status(url, ready, checks, known, cooldowns, quota, servers)
 
 
 def figures(text: str) -> Figures:
@@ -140,10 +148,14 @@ def render(status: Status) -> RenderableType:
             fix = f" → {check.fix}" if check.fix else ""
             parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
     parts += [Text(f"  {words}", style="yellow") for words in left_alone(status.cooldowns, time.time())]
-    if status.quota:
-        parts.append(_quota(status.quota))
+    now = time.time()
+    known = {"quota": quotas.lines(status.quota, now), "mcp": mcp_servers.lines(status.mcp_servers, now)}
+    parts += [_listed(title, lines) for title, lines in known.items() if lines]
+    if not status.checks:
+        parts.append(Text(f"nothing more is told: {NEEDS_KEY}", style="yellow"))
+        return Group(*parts)
     if status.figures is None:
-        parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
+        parts.append(Text("no metrics: they are switched off", style="yellow"))
         return Group(*parts)
     parts += [_now(status.figures), _times(status.figures)]
     for title, counts in (("turns", status.figures.turns), ("tokens", status.figures.tokens)):
@@ -154,11 +166,11 @@ def render(status: Status) -> RenderableType:
     return Group(*parts)
 
 
-def _quota(known: Sequence[Quota]) -> Table:
+def _listed(title: str, lines: Sequence[str]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=8)
-    for number, line in enumerate(quotas.lines(known, time.time())):
-        table.add_row("" if number else "quota", Text(line))
+    for number, line in enumerate(lines):
+        table.add_row("" if number else title, Text(line))
     return table
 
 

@@ -38,7 +38,7 @@ NARROW = 96  # a terminal of fewer columns gets a shorter list of turns
 BEGINNING = 12  # characters of a conversation's name in a list: enough to find its turns by
 BAR = 40
 BEFORE = 24  # characters of a snippet before what was found
-RUN = 12  # removed or added lines of a diff that are shown in a row; the rest is folded
+RUN = 12  # lines in a row of a diff or of a call's result that are shown; the rest is folded
 COUNTS = (
     ("records", "record", "records"), ("upstream_calls", "call to Google", "calls to Google"),
     ("messages", "message", "messages"), ("tools", "tool", "tools"), ("rounds", "tool round", "tool rounds"),
@@ -123,11 +123,12 @@ def _turns(traces: Sequence[Trace], width: int) -> Table:
 
 
 def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
-    """Everything of one turn. ``full``: with the whole diff of the request."""
+    """Everything of one turn. ``full``: with the whole diff of the request, and all that
+    the calls run here have brought."""
     parts: list[RenderableType] = [_head(trace), plain(trace.folder, "dim"), waterfall(trace.marks_ms)]
     if noted := notes.read(trace.folder).line:
         parts.insert(1, plain(noted, "yellow"))
-    parts += map(_panel, _items(trace))
+    parts += [_panel(item, full=full) for item in _items(trace)]
     if failure := trace.failure:
         google = f"; Google: {trace.google}" if trace.google else ""
         words = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.failure_text}"
@@ -214,7 +215,7 @@ def _items(trace: Trace) -> list[ShownItem]:
     return shown_items(trace.state.items, names)
 
 
-def _panel(item: ShownItem) -> Panel:
+def _panel(item: ShownItem, *, full: bool) -> Panel:
     title = (
         f"call {item.name} · {item.call_id}{' · signed' if item.signed else ''}" if item.kind == "call" else item.kind
     )
@@ -222,10 +223,17 @@ def _panel(item: ShownItem) -> Panel:
     shown = plain(item.text, style)
     if item.server:
         title += " · run by the gateway"
-        shown.append_text(
-            plain("\n→ no result" if item.result is None else f"\n→ {item.result}", "red" if item.failed else "")
-        )
+        shown.append_text(_result(item, full=full))
     return Panel(shown, title=plain(title), title_align="left")
+
+
+def _result(item: ShownItem, *, full: bool) -> Text:
+    """What a call that the gateway runs has come to, below its arguments."""
+    lines = ["no result"] if item.result is None else item.result.splitlines() or ["nothing"]
+    hidden = len(lines) - RUN if not full and len(lines) > RUN + 1 else 0
+    words = "\n  ".join(lines[: RUN if hidden else None])
+    made = plain(f"\n→ {'failed: ' if item.failed else ''}{words}", "red" if item.failed else "")
+    return made.append_text(plain(f"\n  … {hidden} more lines", "dim")) if hidden else made
 
 
 def _numbers(info: Mapping[str, object]) -> Text:
@@ -235,7 +243,8 @@ def _numbers(info: Mapping[str, object]) -> Text:
         f"{count(usage.get('candidates'))} out, {count(usage.get('thoughts'))} thinking"
     )
     source = text(usage.get("source")) or "captured"
-    parts = [spent if source == "captured" else f"{spent} ({source})"]
+    told = any(count(usage.get(name)) for name in ("prompt", "tool_use", "candidates", "thoughts", "total"))
+    parts = ["tokens not told" if not told else spent if source == "captured" else f"{spent} ({source})"]
     if price.usd is not None:
         parts.append(figures.price(price.usd, partial=price.partial))
     for name, one, many in COUNTS:

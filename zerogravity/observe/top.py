@@ -147,7 +147,7 @@ def _cells(row: Json) -> list[Text]:
         duration((number(row.get("total_ms")) or 0) / 1000), short(used.sent), short(used.made),
         figures.price(price.usd, partial=price.partial),
     ]  # fmt: skip
-    tools = [text(name) for name in items(row.get("tools"))]
+    tools = figures.counted(text(name) for name in items(row.get("tools")))
     return [*map(_plain, words), _state(row), *map(_plain, cells), _plain(", ".join(tools))]
 
 

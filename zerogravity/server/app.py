@@ -13,6 +13,7 @@ from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
 from zerogravity.server.connection_memory import ConnectionMemory
 from zerogravity.server.conversation_writer import CONVERSATIONS, ConversationWriter
+from zerogravity.server.elsewhere import ELSEWHERE, Elsewhere
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.routes import add_routes
@@ -40,6 +41,7 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
     app[CONVERSATIONS] = ConversationWriter(services, app[RESPONSE_WRITER].pending)
+    app[ELSEWHERE] = Elsewhere(services, app[RESPONSE_WRITER])
     app[SOCKETS] = set()
     app[CONNECTION_MEMORY] = memory = ConnectionMemory(services.budget.share("connections"))
     services.budget.watch("connections", lambda: memory.bytes)
@@ -50,6 +52,7 @@ def build_app(services: Services) -> web.Application:
     app.on_response_prepare.append(middleware.common_headers)
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
+    app.on_shutdown.append(app[ELSEWHERE].close)
     app.on_cleanup.append(close_store)
     return app
 

@@ -7,7 +7,7 @@ share the file. Whatever else ends, a conversation is not held any longer than t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -18,9 +18,8 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.services import Services
 from zerogravity.store.base import Change, Entry
-from zerogravity.store.pending_writes import PendingWrites
+from zerogravity.store.pending_writes import MakeChange, PendingWrites
 from zerogravity.surfaces.responses.conversation import Conversation, added_by, locked, not_found
-from zerogravity.wire.narrow import Json
 
 Key = tuple[str, str]  # owner, id
 Edit = Callable[[Conversation], Conversation]
@@ -56,7 +55,8 @@ class ConversationWriter:
 
     async def edit(self, identity: str, owner: str, edit: Edit, size: int = 0, *, aside: bool = False) -> Conversation:
         """Change it, which is tried once before this ends. ``edit`` is pure, and does not mind what it has done
-        already. Raises FaultError 400 while a turn holds it, unless the change stands ``aside`` from its items."""
+        already. ``size``: bytes of what it adds, about; one that adds nothing is never lost. Raises FaultError 400
+        while a turn holds it, unless the change stands ``aside`` from its items."""
         before = await self._entry(identity, owner)
         if not aside and (before.running or (owner, identity) in self._held):
             raise locked()
@@ -65,7 +65,10 @@ class ConversationWriter:
         async def make() -> Change:
             return change
 
-        self._pending.change(owner, identity, make, size)
+        if size:
+            self._pending.change(owner, identity, make=make, size=size)
+        else:
+            self._pending.change(owner, identity, change)
         await self._pending.tried(owner, identity)
         return edit(conversation_of(before))
 
@@ -114,30 +117,21 @@ class ConversationWriter:
     def turn_over(self, channel: CascadeChannel) -> None:
         """Add what a turn has brought, and let its conversation go."""
 
-        async def made() -> tuple[Json, ...]:
-            return await asyncio.to_thread(added_by, channel, self._services.secret)
+        async def make() -> Change:
+            new = await asyncio.to_thread(added_by, channel, self._services.secret)
+            return self._changed(lambda conversation: conversation.adding(new)) if new else _unchanged
 
-        self._let_go(channel.id, made, channel.held)
+        self._let_go(channel.id, make, channel.held)
 
     def release(self, turn: Turn) -> None:
         """The turn has not come to start."""
 
-        async def nothing() -> tuple[Json, ...]:
-            return ()
+        self._let_go(turn.id)
 
-        self._let_go(turn.id, nothing, 0)
-
-    def _let_go(self, turn_id: str, items: Callable[[], Awaitable[tuple[Json, ...]]], size: int) -> None:
-        if (key := self._turns.pop(turn_id, None)) is None:
-            return
-        del self._held[key]
-
-        async def make() -> Change:
-            new = await items()
-            added = self._changed(lambda conversation: conversation.adding(new))
-            return lambda entry: replace(added(entry) if new else entry, running=False, abandoned=False)
-
-        self._pending.change(*key, make, size)
+    def _let_go(self, turn_id: str, make: MakeChange | None = None, size: int = 0) -> None:
+        if (key := self._turns.pop(turn_id, None)) is not None:
+            del self._held[key]
+            self._pending.change(*key, _let_go, make=make, size=size)
 
     # -- entries -----------------------------------------------------------------------------------------------------
 
@@ -150,6 +144,14 @@ class ConversationWriter:
     def _changed(self, edit: Edit) -> Change:
         now = self._services.wall()
         return lambda entry: replace(entry_of(edit(conversation_of(entry)), now), running=entry.running)
+
+
+def _let_go(entry: Entry) -> Entry:
+    return replace(entry, running=False, abandoned=False)
+
+
+def _unchanged(entry: Entry) -> Entry:
+    return entry
 
 
 def is_conversation(entry: Entry) -> bool:

@@ -33,7 +33,7 @@ access = logging.getLogger("zerogravity.access")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEADER_BYTES = 64 << 10  # all header lines of a request
-OPEN_PATHS = frozenset({"/", "/health", "/ready"})  # need no key: they say only whether we work
+OPEN_PATHS = frozenset({"/", "/health", "/ready"})  # need no key: without one they say only whether we work
 # to pages of a configured origin
 EXPOSED = "request-id, x-request-id, server-timing, x-zerogravity-model, x-zerogravity-notes"
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -311,12 +311,12 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     accepted = services.config.accepted_keys
     path = request.rel_url.raw_path
     guarded = sent_path(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
-    if accepted and guarded:
-        # Every configured key is compared, so that the time does not tell which one was nearly right.
-        matches = [hmac.compare_digest(to_bytes(given), to_bytes(key)) for key in accepted]
-        if not any(matches):
-            text = "Incorrect API key provided." if given else "You did not provide an API key."
-            raise bad_request(text, code="invalid_api_key", status=401)
+    # Every configured key is compared, so that the time does not tell which one was nearly right.
+    matches = [hmac.compare_digest(to_bytes(given), to_bytes(key)) for key in accepted]
+    exchange.authorized = not accepted or any(matches)
+    if guarded and not exchange.authorized:
+        text = "Incorrect API key provided." if given else "You did not provide an API key."
+        raise bad_request(text, code="invalid_api_key", status=401)
     return await handler(request)
 
 

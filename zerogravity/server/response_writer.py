@@ -16,12 +16,13 @@ from zerogravity.core.events import Record
 from zerogravity.core.turn import Turn
 from zerogravity.server.conversation_writer import conversation_of, is_conversation
 from zerogravity.server.services import Services
+from zerogravity.server.sharing import Sharing
 from zerogravity.store import address
-from zerogravity.store.base import Entry
+from zerogravity.store.base import Change, Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off
+from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off, so_far
 from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
@@ -38,6 +39,8 @@ class ResponseWriter:
         self.pending = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
         services.budget.watch("unwritten", lambda: self.pending.bytes)
         self.delete = self.pending.delete
+        peers = services.responses.peers
+        self._sharing = None if peers is None else Sharing(services, peers, self.pending)
         metrics = services.metrics
         metrics.gauge("zg_responses_waiting", "Writes that wait for the store", lambda: len(self.pending))
         metrics.counter("zg_responses_lost", "Writes that the store never took", lambda: self.pending.lost)
@@ -51,7 +54,11 @@ class ResponseWriter:
     async def get(self, response_id: str, owner: str) -> StoredResponse | None:
         """That response, written or pending. None: unknown, or of another owner."""
         entry = await self.pending.get(response_id, owner)
-        return None if entry is None or is_conversation(entry) else stored_of(entry)
+        if entry is None or is_conversation(entry):
+            return None
+        if entry.abandoned and self._sharing is not None:  # written down, so that all gateways tell of the same end
+            entry = await self.pending.change_at_once(owner, response_id, failed)
+        return None if entry is None else stored_of(entry)
 
     async def item(self, item_id: str, owner: str) -> Json | None:
         """The newest item with that id."""
@@ -66,11 +73,20 @@ class ResponseWriter:
         storing = self._storing(channel.turn)
         if storing is not None and channel.turn.background and not channel.closed:
             self._add(channel, storing, partial(self._start_entry, channel, storing))
+            if self._sharing is not None:
+                self._sharing.begin(channel, storing.id(channel.id))
 
     def save_end(self, channel: CascadeChannel) -> None:
         """Store the response of a turn that is over."""
-        if (storing := self._storing(channel.turn)) is not None:
-            self._add(channel, storing, partial(self._end_entry, channel, storing, channel.records))
+        if (storing := self._storing(channel.turn)) is None:
+            return
+        turn, make = channel.turn, partial(self._end_entry, channel, storing, channel.records)
+        if self._sharing is not None and turn.background:
+            self.pending.change(
+                turn.owner, storing.id(channel.id), unkept, make=partial(_ending, make), size=channel.held
+            )
+        else:
+            self._add(channel, storing, make, unkept if turn.background else None)
 
     async def start_saved(self, channel: CascadeChannel) -> None:
         """Wait until one try to write the start has been made."""
@@ -92,6 +108,8 @@ class ResponseWriter:
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""
+        if self._sharing is not None:
+            await self._sharing.close()
         await self.pending.close(CLOSE_S)
 
     def _storing(self, turn: Turn) -> Storing | None:
@@ -99,8 +117,8 @@ class ResponseWriter:
         surface = self._services.surfaces.get(turn.surface)
         return surface.storing if turn.store and surface is not None else None
 
-    def _add(self, channel: CascadeChannel, storing: Storing, make: Make) -> None:
-        self.pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held)
+    def _add(self, channel: CascadeChannel, storing: Storing, make: Make, rest: Change | None = None) -> None:
+        self.pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held, rest)
 
     async def _start_entry(self, channel: CascadeChannel, storing: Storing) -> Entry:
         return entry_of(storing.at_start(channel, self._services.secret))
@@ -128,10 +146,28 @@ def entry_of(stored: StoredForm) -> Entry:
     )  # fmt: skip
 
 
+async def _ending(make: Make) -> Change:
+    """What the end changes. Another gateway may have deleted the response, or found that this one was not alive."""
+    ended = await make()
+    return lambda entry: ended if entry.running else entry
+
+
+def failed(entry: Entry) -> Entry:
+    """One that was abandoned, as it is shown from now on."""
+    return entry_of(stored_of(entry)) if entry.abandoned else entry
+
+
 def stored_of(entry: Entry) -> StoredResponse:
     """As the surface shows it; an abandoned one has failed."""
     stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
-    return cut_off(stored) if entry.abandoned else stored
+    if entry.abandoned:
+        return cut_off(stored)
+    return so_far(stored) if entry.running else stored
+
+
+def unkept(entry: Entry) -> Entry:
+    """The entry of a response whose start is stored and whose end is lost: nobody is working on it any more."""
+    return entry_of(cut_off(StoredResponse.of_json(entry.data, entry.frames), NOT_KEPT)) if entry.running else entry
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("response_writer", ResponseWriter)

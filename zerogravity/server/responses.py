@@ -11,6 +11,7 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.server.elsewhere import ELSEWHERE
 from zerogravity.server.middleware import json_response
 from zerogravity.server.respond import json_answer, replay, stream, turn_headers
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -21,7 +22,7 @@ from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
-from zerogravity.surfaces.responses.response import render
+from zerogravity.surfaces.responses.response import render, unfinished
 from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.wire.narrow import Json
 
@@ -29,14 +30,14 @@ PAGE, MAX_PAGE = 20, 100
 
 
 async def in_background(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
-    """The answer to a background request: its current state, or its stream, which can be resumed."""
+    """The answer to a background request: the response as it was created, or its stream, which can be resumed."""
     if isinstance(channel.terminal, Failed):  # refused at once: there is nothing to retrieve later
         raise FaultError(channel.terminal.fault)
     await request.app[RESPONSE_WRITER].start_saved(channel)
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(current_response(request.app[SERVICES], channel), turn_headers(surface, channel))
+    return json_response(unfinished(channel.turn, "queued"), turn_headers(surface, channel))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -58,19 +59,22 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         return await stream(request, services.surfaces["responses"], found, resume_from=skip)
     if not found.response["background"]:
         raise not_streamable()
-    check_not_elsewhere(found)
+    if found.running:
+        return await request.app[ELSEWHERE].stream(request, found, skip)
     return await replay(request, found.frames_from(skip))
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v1/responses/{id}; a running one is cancelled first."""
-    found = await find(request)
-    if isinstance(found, CascadeChannel):
-        request.app[SERVICES].engine.cancel(found)
-    else:
-        check_not_elsewhere(found)
-    identity = request.match_info["id"]
-    if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
+    """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost one, what there is of it is removed."""
+    writer, owner, identity = request.app[RESPONSE_WRITER], request[EXCHANGE].owner, request.match_info["id"]
+    elsewhere = False
+    if not writer.pending.is_lost(identity, owner):
+        found = await find(request)
+        if isinstance(found, CascadeChannel):
+            request.app[SERVICES].engine.cancel(found)
+        elif elsewhere := found.running:
+            await request.app[ELSEWHERE].end(found, "delete")
+    if not await writer.delete(identity, owner) and not elsewhere:
         raise not_found(identity)  # another request was quicker
     return json_response({"id": identity, "object": "response", "deleted": True})
 
@@ -85,7 +89,8 @@ async def cancel(request: web.Request) -> web.Response:
         services = request.app[SERVICES]
         services.engine.cancel(found)
         return json_response(current_response(services, found))
-    check_not_elsewhere(found)
+    if found.running and (found := await request.app[ELSEWHERE].end(found, "cancel")) is None:
+        raise not_found(request.match_info["id"])  # it was deleted meanwhile
     return json_response(found.response)
 
 
@@ -154,13 +159,6 @@ def current_response(services: Services, channel: CascadeChannel) -> dict[str, o
 
 def not_found(identity: str) -> FaultError:
     return bad_request(f"Response with id '{identity[:80]}' not found.", code="", status=404)
-
-
-def check_not_elsewhere(found: StoredResponse) -> None:
-    """Raises FaultError 409 for a response that another process runs: here it can only be shown."""
-    if found.running:
-        text = f"Response '{found.id}' is running in another zerogravity process on this store; send the request there."
-        raise bad_request(text, code="response_running_elsewhere", status=409)
 
 
 def not_streamable() -> FaultError:

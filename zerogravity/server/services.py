@@ -22,6 +22,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination
 from zerogravity.observe.health import Health
+from zerogravity.observe.mcp_servers import McpServers
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.runs import Runs
 from zerogravity.server.fetch import Fetch
@@ -72,6 +73,7 @@ class Services:
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
     ``budget``  how much memory may be used.
+    ``mcp_servers``  the configured ones, and what is known of each.
     ``cooldowns``  which models Google has asked to leave alone.
     ``runs``  what each ``zerogravity run`` has caused.
     ``wall``  wall-clock seconds, for display only. ``parses``  bounds how many large bodies are parsed at a time.
@@ -95,17 +97,20 @@ class Services:
     budget: Budget = field(default_factory=Budget)
     runs: Runs = field(default_factory=Runs)
     cooldowns: Cooldowns = field(default_factory=lambda: Cooldowns(0))
+    mcp_servers: McpServers = field(default_factory=lambda: McpServers({}))
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One HTTP request as the access log will show it. ``owner``: a hash of the key it came with."""
+    """One HTTP request as the access log will show it. ``owner``: a hash of the key it came with; ``authorized``: it is
+    one that is accepted, or none is needed."""
 
     id: str
     started: float
     surface: Surface
     owner: str = ""
+    authorized: bool = False
     channel: CascadeChannel | None = None
     first_byte: float | None = None  # when it was sent
     sent_bytes: int = 0

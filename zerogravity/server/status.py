@@ -31,16 +31,15 @@ async def root(request: web.Request) -> web.Response:
 
 
 async def health(request: web.Request) -> web.Response:
-    """GET /health: this process answers. Always 200; what does not work, or less well, is named."""
+    """GET /health: this process answers. Always 200; what does not work, or less well, is named to who has a key."""
     health = request.app[SERVICES].health
     is_ready, checks = health.ready()
     body: dict[str, object] = {
-        "server": "zerogravity",
-        "status": "degraded" if health.degraded or not is_ready else "ok",
-        "version": __version__,
-        "uptime_seconds": round(health.uptime, 1),
-        "ready": is_ready,
-    }
+        "server": "zerogravity", "status": "degraded" if health.degraded or not is_ready else "ok", "ready": is_ready,
+    }  # fmt: skip
+    if not request[EXCHANGE].authorized:
+        return json_response(body, NO_STORE)
+    body |= {"version": __version__, "uptime_seconds": round(health.uptime, 1)}
     if left := quotas.of(request.app[SERVICES].catalogue.list()):
         body["quota"] = [quota.as_json() for quota in left]
     if broken := [check.as_json() for check in checks if not check.ok]:
@@ -49,19 +48,23 @@ async def health(request: web.Request) -> web.Response:
         body["degraded"] = health.degraded
     if cooldowns := request.app[SERVICES].cooldowns.as_json():
         body["cooldowns"] = cooldowns
+    if servers := request.app[SERVICES].mcp_servers.as_json():
+        body["mcp_servers"] = servers
     return json_response(body, NO_STORE)
 
 
 async def ready(request: web.Request) -> web.Response:
-    """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do; what works
-    less well is named."""
+    """GET /ready: 200 when a turn can be served now, else 503; who has a key is told each hop and what to do, and what
+    works less well."""
     health = request.app[SERVICES].health
     is_ready, checks = health.ready()
-    body: dict[str, object] = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
-    if health.degraded:
-        body["degraded"] = health.degraded
-    if cooldowns := request.app[SERVICES].cooldowns.as_json():
-        body["cooldowns"] = cooldowns
+    body: dict[str, object] = {"ready": is_ready}
+    if request[EXCHANGE].authorized:
+        body["checks"] = [check.as_json() for check in checks]
+        if health.degraded:
+            body["degraded"] = health.degraded
+        if cooldowns := request.app[SERVICES].cooldowns.as_json():
+            body["cooldowns"] = cooldowns
     if is_ready:
         return json_response(body, NO_STORE)
     return json_response(body, {**NO_STORE, "Retry-After": "1"}, status=503)
@@ -98,6 +101,8 @@ async def token(request: web.Request) -> web.Response:
     value = body["token"]
     if value is not None and not (isinstance(value, str) and _TOKEN.fullmatch(value)):
         raise bad_request("token must be a bearer token, or null to use the language server's own", param="token")
+    if value != services.bearer.value:
+        services.cooldowns.clear()
     services.bearer.value = value
     services.health.bearer_changed()
     return json_response({"object": "token", "set": value is not None}, NO_STORE)

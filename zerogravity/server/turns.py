@@ -90,7 +90,7 @@ async def turn_of(
         other = read({**members, "model": name}, again)
         return replace(whole(other), model=turn.model, served_by=name)
 
-    again = replace(context, recall=services.store.calls.get)  # what it brings has been counted
+    again = replace(context, recall=services.store.calls.of(context.owner))  # what it brings has been counted
     skipped = int(members.get("model") is None)
     turn = with_fallbacks(whole(turn), services.config.fallbacks, context.target, ask, skipped=skipped)
     return Incoming(turn, body.raw, request.headers, conversation)
@@ -117,6 +117,7 @@ async def context_of(
     """All that the parser may look up, fetched in advance because parsers are not async. It has to fit ``budget``."""
     services, writer, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
+    created = round(services.wall(), 3)
     previous = wanted.previous_response_id
     if previous and previous not in known:
         stored = await writer.get(previous, owner)
@@ -133,13 +134,14 @@ async def context_of(
         budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
-        created=round(services.wall(), 3),
+        created=created,
         target=services.catalogue.resolve,
         owner=owner,
-        recall=budget.counting(services.store.calls.get, surface.input),
+        recall=budget.counting(services.store.calls.of(owner), surface.input),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         conversation=lambda identity: None if conversation is None else conversation.history,
+        fresh_from=created - services.config.limits.mcp_list_seconds,
         secret=services.secret,
     )
 

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from zerogravity.store.peers import Peers
+
 MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
 NOBODY = "-"  # stands for the process of an abandoned entry that comes from another store
@@ -64,6 +66,11 @@ class ResponseStore(Protocol):
     ``store_unusable`` otherwise; a later try may succeed after both. ``tests/store/test_contract.py`` tests all of this
     for each implementation.
     """
+
+    @property
+    def peers(self) -> Peers | None:
+        """The other gateways on it, where it can tell of them."""
+        ...
 
     @property
     def bytes(self) -> int:

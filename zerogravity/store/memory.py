@@ -25,6 +25,8 @@ class _Row:
 class MemoryStore:
     """A ``ResponseStore``. JSON is encoded and decoded in a thread: it may be large."""
 
+    peers = None
+
     def __init__(self, limits: StoreLimits) -> None:
         self.bytes = 0
         self._limits = limits

@@ -7,6 +7,9 @@ A change that is tried again may find itself done already.
 | is locked, full, read-only, broken | pending writes stay in memory and answer reads; the trouble is reported  |
 | … until there are too many         | the oldest are lost: logged, and an error for whoever asks for them      |
 | … until shutdown                   | a bounded wait, then the ids of the lost responses are logged            |
+
+What is small is never lost for want of memory: deletions, and what a caller calls the small part of a change, such as
+that a turn is over. It is written when the rest of its write has been given up.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
+from functools import partial, reduce
+from typing import NamedTuple
 
 from zerogravity import background
 from zerogravity.errors import Fault, FaultError, Origin, internal
@@ -30,27 +34,39 @@ LINE = 100  # ids in a log line
 Key = tuple[str, str]  # owner, id
 Make = Callable[[], Awaitable[Entry]]
 MakeChange = Callable[[], Awaitable[Change]]
-Outcome = Entry | Change | None  # what is to be there instead, how it is to be changed, nothing
+Changes = tuple[Change, ...]
+Outcome = Entry | Changes | None  # what is to be there instead, how it is to be changed, nothing
 
 
 class _Write:
-    """A pending write. ``make`` makes its outcome; None: a deletion.
+    """A pending write. ``make`` makes its outcome; None: it is a ``small`` one, which is never lost: the changes in
+    ``rest``, or, without any, a deletion. ``rest``: what is left of it when it is lost.
 
     ``tried``: set when it is written, or when writing is known to fail now.
     """
 
-    __slots__ = ("_lock", "_make", "_outcome", "size", "tried")
+    __slots__ = ("_lock", "_make", "_outcome", "replaces", "rest", "size", "small", "tried")
 
-    def __init__(self, make: Callable[[], Awaitable[Outcome]] | None, size: int) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Outcome]] | None,
+        size: int = 0,
+        rest: Changes = (),
+        *,
+        replaces: bool = False,
+    ) -> None:
         self.size = size + ENTRY_BYTES
+        self.rest = rest
+        self.small = make is None
+        self.replaces = replaces
         self.tried = asyncio.Event()
         self._make = make
         self._lock = asyncio.Lock()
-        self._outcome: Outcome = None
+        self._outcome: Outcome = rest or None
 
     @property
     def removes(self) -> bool:
-        return self._make is None and self._outcome is None
+        return self.small and not self.rest
 
     async def made(self) -> Outcome:
         """Made once, on first use, so that the end of a turn does not wait for it."""
@@ -59,16 +75,27 @@ class _Write:
                 self._outcome, self._make = await self._make(), None
         return self._outcome
 
-    async def then(self, make: MakeChange) -> Outcome:
+    async def then(self, make: Callable[[], Awaitable[Changes]]) -> Outcome:
         """This one's outcome, changed."""
-        first, change = await self.made(), await make()
+        first, changes = await self.made(), await make()
         match first:
             case None:
                 return None
             case Entry():
-                return change(first)
+                return _changed(first, changes)
             case _:
-                return lambda entry: change(first(entry))
+                return (*first, *changes)
+
+
+def _changed(entry: Entry, changes: Changes) -> Entry:
+    return reduce(lambda made, change: change(made), changes, entry)
+
+
+class _Loss(NamedTuple):
+    """``whole``: there is nothing else of it."""
+
+    why: str
+    whole: bool
 
 
 class PendingWrites:
@@ -83,7 +110,7 @@ class PendingWrites:
         self._report = report
         self._waiting: OrderedDict[Key, _Write] = OrderedDict()
         self.bytes = 0
-        self._lost: OrderedDict[Key, str] = OrderedDict()
+        self._lost: OrderedDict[Key, _Loss] = OrderedDict()
         self._lost_count = 0
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -91,23 +118,35 @@ class PendingWrites:
         self._makers = background.Tasks()
         self._closing = asyncio.Event()
 
-    def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
-        """Store it as soon as possible, replacing what has that id."""
-        write = _Write(make, size)
+    def put(self, owner: str, response_id: str, make: Make, size: int, rest: Change | None = None) -> None:
+        """Store it as soon as possible, replacing what has that id. ``rest``: how what has that id is changed where
+        this one is lost."""
+        write = _Write(make, size, () if rest is None else (rest,), replaces=True)
         self._begin(write)
+        self._lost.pop((owner, response_id), None)
         self._add((owner, response_id), write)
         self._trim()
 
-    def change(self, owner: str, entry_id: str, make: MakeChange, size: int) -> None:
-        """Change what has that id as soon as possible, if it is there then."""
-        key = owner, entry_id
+    def change(
+        self, owner: str, entry_id: str, small: Change | None = None, *, make: MakeChange | None = None, size: int = 0
+    ) -> None:
+        """Change what has that id as soon as possible, if it is there then: as ``make`` says, and by the ``small``
+        part, which holds next to nothing and is never lost."""
+        key, part = (owner, entry_id), () if small is None else (small,)
         older = self._waiting.get(key)
-        if older is None:
-            write = _Write(make, size)
-        elif older.removes:
+        if older is not None and older.removes:
             return
+        rest = (*(older.rest if older else ()), *part)
+
+        async def changes() -> Changes:
+            return (*(() if make is None else (await make(),)), *part)
+
+        if older is None:
+            write = _Write(changes if make else None, size, rest)
+        elif make is None and older.small:
+            write = _Write(None, 0, rest)
         else:
-            write = _Write(partial(older.then, make), size + older.size)
+            write = _Write(partial(older.then, changes), size + older.size, rest, replaces=older.replaces)
         self._begin(write)
         self._add(key, write)
         self._trim()
@@ -148,17 +187,24 @@ class PendingWrites:
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
         key = (owner, response_id)
+        if (lost := self._lost.get(key)) is not None:
+            if not lost.whole:  # what was there before still is: whoever knows what is missing may go on
+                del self._lost[key]
+            raise FaultError(_not_stored(response_id, lost.why))
         if (write := self._waiting.get(key)) is not None:
             return await self._read(key, write)
-        if (why := self._lost.get(key)) is not None:
-            raise FaultError(_not_stored(response_id, why))
         return await self._store.get(response_id, owner)
+
+    def is_lost(self, response_id: str, owner: str) -> bool:
+        """Whether it, or the last change of it, has been given up."""
+        return (owner, response_id) in self._lost
 
     async def delete(self, response_id: str, owner: str) -> bool:
         """False: there is no such response."""
-        if await self.get(response_id, owner) is None:
+        if not self.is_lost(response_id, owner) and await self.get(response_id, owner) is None:
             return False
-        self._add((owner, response_id), _Write(None, 0))
+        self._lost.pop((owner, response_id), None)
+        self._add((owner, response_id), _Write(None))
         await self.tried(owner, response_id)
         return True
 
@@ -178,9 +224,9 @@ class PendingWrites:
                 return None
             case Entry() as made:
                 return made
-            case change:
+            case changes:
                 found = await self._store.get(key[1], key[0])
-                return None if found is None else change(found)
+                return None if found is None else _changed(found, changes)
 
     async def close(self, seconds: float) -> None:
         """Write what can be written within that time, log what is lost, close the store."""
@@ -205,7 +251,6 @@ class PendingWrites:
             older.tried.set()
         self._waiting[key] = write
         self.bytes += write.size
-        self._lost.pop(key, None)
         if self._task is None or self._task.done():  # tasks may run at once, as mitmproxy's do
             self._task = background.task(self._write_all(), "stored responses")
 
@@ -221,7 +266,7 @@ class PendingWrites:
         for key, write in list(self._waiting.items()):
             if self.bytes <= self._max_bytes:
                 return
-            if write is not self._current and not write.removes:
+            if write is not self._current and not write.small:
                 self._lose(key, f"more than {self._max_bytes} bytes waited ({self._trouble or 'the disk is slow'})")
 
     async def _write_all(self) -> None:
@@ -270,8 +315,8 @@ class PendingWrites:
                 await self._store.delete(entry_id, owner)
             case Entry() as made:
                 await self._store.put(made)
-            case change:
-                await self._store.change(entry_id, owner, change)
+            case changes:
+                await self._store.change(entry_id, owner, lambda entry: _changed(entry, changes))
 
     def _failing(self, why: str) -> None:
         if why != self._trouble:
@@ -288,12 +333,15 @@ class PendingWrites:
             self._report_state()
 
     def _lose(self, key: Key, why: str) -> None:
+        write = self._waiting[key]
         self._remove(key)
-        self._lost[key] = why
+        if rest := () if write.small else write.rest:
+            self._add(key, _Write(None, 0, rest))
+        self._lost[key] = _Loss(why, write.replaces)
         self._lost_count += 1
         if len(self._lost) > LOST:
             self._lost.popitem(last=False)
-        logger.error("%s could not be stored: %s", key[1], why)
+        logger.error("%s could not be stored%s: %s", key[1], ", but for its state" if rest else "", why)
         self._report_state()
 
     def _report_state(self) -> None:

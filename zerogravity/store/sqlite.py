@@ -65,6 +65,8 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 class SqliteStore:
     """A ``ResponseStore``. Shutdown does not wait for a disk that does not answer."""
 
+    peers = None
+
     def __init__(self, path: Path, limits: StoreLimits) -> None:
         self.bytes = 0
         self._path = path

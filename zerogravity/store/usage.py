@@ -1,5 +1,6 @@
-"""What turns used, kept across restarts: closed turns → sums of tokens and prices per day, model, agent and session, in
-a small SQLite file (0600), written by a thread of its own. Independent of traces; holds numbers and names only.
+"""What turns used, kept across restarts: closed turns → sums of tokens and prices per day, model, agent, session and
+gateway, in a small SQLite file (0600), written by a thread of its own. Independent of traces; holds numbers and names
+only.
 """
 
 from __future__ import annotations
@@ -54,23 +55,41 @@ STEPS: schema.Steps = (
           0, 0, null, turns from usage_1""",
         "drop table usage_1",
     ),
+    (
+        "alter table usage rename to usage_2",
+        """create table usage (
+          day text not null, model text not null, agent text not null, session text not null, instance text not null,
+          turns integer not null, failed integer not null,
+          prompt integer not null, cached integer not null, candidates integer not null, thoughts integer not null,
+          tool_use integer not null, from_ls integer not null, estimated integer not null, usd real,
+          unpriced integer not null, primary key (day, model, agent, session, instance)
+        ) without rowid""",
+        """insert into usage select day, model, agent, session, '', turns, failed, prompt, cached, candidates, thoughts,
+          tool_use, from_ls, estimated, usd, unpriced from usage_2""",
+        "drop table usage_2",
+        "create table about (id text not null)",  # whose sums these are, wherever the file is moved to
+        "insert into about values (lower(hex(randomblob(8))))",
+    ),
 )
-_BEFORE = (  # what the first version has of these columns
-    "day, model, '', '', turns, failed, prompt, cached, candidates, thoughts, tool_use, 0, 0, null, turns"
-)
+_BEFORE = {  # what former versions have of these columns
+    1: "day, model, '', '', '', turns, failed, prompt, cached, candidates, thoughts, tool_use, 0, 0, null, turns",
+    2: "day, model, agent, session, '', turns, failed, prompt, cached, candidates, thoughts, tool_use, from_ls,"
+    " estimated, usd, unpriced",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One model's day (UTC), of one agent and session where those are known. ``prompt`` includes ``cached``;
-    ``candidates`` excludes ``thoughts``. ``from_ls``, ``estimated``: the tokens of all these whose figures are the
-    language server's, or nobody's. ``usd``: US dollars of what has a price, None: nothing has; ``unpriced``: how many
-    answers it does not, or not wholly, include."""
+    """One model's day (UTC), of one agent and session where those are known, at one gateway. ``prompt`` includes
+    ``cached``; ``candidates`` excludes ``thoughts``. ``from_ls``, ``estimated``: the tokens of all these whose figures
+    are the language server's, or nobody's. ``usd``: US dollars of what has a price, None: nothing has; ``unpriced``:
+    how many answers it does not, or not wholly, include."""
 
     day: str
     model: str
     agent: str = ""
     session: str = ""
+    instance: str = ""
     turns: int = 0
     failed: int = 0
     prompt: int = 0
@@ -93,7 +112,7 @@ class Row:
         return replace(self, **counts, usd=sum(known) if known else None)
 
 
-KEYS = ("day", "model", "agent", "session")
+KEYS = ("day", "model", "agent", "session", "instance")
 _ALL = tuple(field.name for field in fields(Row))
 COUNTS = tuple(name for name in _ALL if name not in (*KEYS, "usd"))
 _COLUMNS = ", ".join(_ALL)
@@ -105,8 +124,8 @@ _ON_CONFLICT = (  # the names above only
 )
 _ADD = f"insert into usage ({_COLUMNS}) values ({', '.join('?' for _ in _ALL)}) {_ON_CONFLICT}"  # noqa: S608
 _FORGET = (  # the sessions of former days
-    f"insert into usage ({_COLUMNS}) select day, model, agent, '', {_SUMS} from usage "  # noqa: S608
-    f"where session != '' and day < ? group by day, model, agent {_ON_CONFLICT}",
+    f"insert into usage ({_COLUMNS}) select day, model, agent, '', instance, {_SUMS} from usage "  # noqa: S608
+    f"where session != '' and day < ? group by day, model, agent, instance {_ON_CONFLICT}",
     "delete from usage where session != '' and day < ?",
 )
 
@@ -134,13 +153,14 @@ def rows_of(
     wall_s: float,
     session: str = "",
     price: Callable[[Billed], Priced] = lambda _: _Unknown(),
+    instance: str = "",
 ) -> list[Row]:
     """The rows of a closed turn: one for each model that Google was asked for. The turn counts as that of the last."""
     turn, made = channel.turn, channel.state
     day, agent = day_of(wall_s), _name(turn.client)
 
     def row(model: str, **figures: float | None) -> Row:
-        return replace(Row(day, _name(model) or "unknown", agent, session), **figures)
+        return replace(Row(day, _name(model) or "unknown", agent, session, instance), **figures)
 
     rows = [row(made.served_by or turn.target.name, turns=1, failed=int(isinstance(channel.terminal, Failed)))]
     for attempt in billing.attempts(channel):
@@ -168,7 +188,7 @@ def summed(rows: Iterable[Row], by: Collection[str] = KEYS) -> list[Row]:
     for row in rows:
         key = tuple(getattr(row, name) for name in KEYS if name in by)
         sums[key] = sums[key] + row if key in sums else replace(row, **blank)
-    found = sorted(sums.values(), key=lambda row: (row.model, row.agent, row.session))
+    found = sorted(sums.values(), key=lambda row: (row.model, row.agent, row.session, row.instance))
     return sorted(found, key=lambda row: row.day, reverse=True)
 
 
@@ -180,17 +200,38 @@ def read(
 
     Raises OSError when the file cannot be read.
     """
+    chosen = Chosen(since, model, agent, session)
+    return summed(filter(chosen.has, read_all(file, since=since)[1]), by)
+
+
+class Chosen(NamedTuple):
+    """Which rows are asked for; see ``read``."""
+
+    since: str = ""
+    model: str = ""
+    agent: str = ""
+    session: str = ""
+
+    def has(self, row: Row) -> bool:
+        names = self.model in row.model and self.agent in row.agent and row.session.startswith(self.session)
+        return names and row.day >= self.since
+
+
+def read_all(file: Path, *, since: str = "") -> tuple[str, list[Row]]:
+    """The id of a file, which it keeps wherever it is moved to, and its rows since that day; empty without a file.
+
+    Raises OSError when the file cannot be read.
+    """
     if not file.exists():
-        return []
+        return "", []
     try:
         with _opened(file, write=False) as connection:
-            columns = _COLUMNS if schema.check(connection, STEPS) > 1 else _BEFORE
+            version = schema.check(connection, STEPS)
+            columns = _BEFORE.get(max(version, 1), _COLUMNS)
             found = connection.execute(f"select {columns} from usage where day >= ?", (since,))  # noqa: S608
-            rows = (Row(*values) for values in found)
-            return summed(
-                (row for row in rows if model in row.model and agent in row.agent and row.session.startswith(session)),
-                by,
-            )
+            rows = [Row(*values) for values in found]
+            (own,) = connection.execute("select id from about").fetchone() if version > 2 else ("",)
+            return own, rows
     except sqlite3.Error as error:
         raise OSError(f"{file} cannot be read: {schema.why(error)}") from error
 
@@ -207,7 +248,8 @@ class _Ended(NamedTuple):
 
 class UsageLog:
     """Adds every turn of a store to ``file``. What cannot be written is tried again with the next turn. ``session``:
-    which one a turn belongs to, ``price``: of one answer; both are asked in the thread."""
+    which one a turn belongs to, ``price``: of one answer; both are asked in the thread. ``instance``: this gateway's
+    name. ``written``: is told, in the thread, which days have been written."""
 
     def __init__(
         self,
@@ -217,8 +259,12 @@ class UsageLog:
         price: Callable[[Billed], Priced] = lambda _: _Unknown(),
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
+        instance: str = "",
+        written: Callable[[Collection[str]], object] = lambda _: None,
     ) -> None:
         self.file = file
+        self._instance = instance
+        self._written = written
         self._session = session
         self._price = price
         self._wall = wall
@@ -244,7 +290,7 @@ class UsageLog:
         self.worker.put(_Ended(channel, self._wall()))
 
     def _write(self, batch: list[_Ended]) -> None:
-        made = (rows_of(*ended, self._session(ended.channel), self._price) for ended in batch)
+        made = (rows_of(*ended, self._session(ended.channel), self._price, self._instance) for ended in batch)
         self._pending = summed([*self._pending, *(row for rows in made for row in rows)])
         begins = first_day(self._wall(), SESSION_DAYS)
         try:
@@ -256,7 +302,9 @@ class UsageLog:
                     connection.execute(statement, (begins,))
         except sqlite3.Error as error:
             raise OSError(f"{self.file} cannot be written: {schema.why(error)}") from error
+        days = {row.day for row in self._pending}
         self._pending, self._forgotten = [], begins
+        self._written(days)
 
 
 @contextmanager

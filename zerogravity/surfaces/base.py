@@ -30,7 +30,7 @@ class StoredTurn:
     ``family``: of the model that answered; signatures are bound to it.
     ``system``: texts of system and developer items, which carry over (instructions do not).
     ``tools``: declarations that came inside the input, which stay declared.
-    ``listings``: what it knows of the tools of MCP servers, which are not listed again.
+    ``listings``: what it knows of the tools of MCP servers, which are not listed again while that is fresh.
     ``users``: the user's own messages, of the whole chain. ``summary``: the item that, with them, stands for a dialogue
     that has been compacted; ``contents`` are empty then.
     """
@@ -55,6 +55,7 @@ class Context:
     ``stored``   (response id) → StoredTurn or None, already scoped to the owner.
     ``item``     (output item id) → the stored item or None, for ``item_reference``.
     ``conversation``  (its id) → what a conversation has of its history, oldest first, or None; likewise.
+    ``fresh_from``  wall-clock seconds: lists of MCP servers' tools that are older are made again.
     ``secret``   key that authenticates ``encrypted_content`` (32 bytes).
     """
 
@@ -66,6 +67,7 @@ class Context:
     stored: Callable[[str], StoredTurn | None] = lambda _: None
     item: Callable[[str], Json | None] = lambda _: None
     conversation: Callable[[str], Sequence[Json] | None] = lambda _: None
+    fresh_from: float = 0.0
     secret: bytes = bytes(32)
 
 

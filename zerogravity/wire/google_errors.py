@@ -7,7 +7,10 @@ Facts: language-server-and-google C.5; wire-gemini-and-mapping 1.4, 7.
 from __future__ import annotations
 
 import re
+from calendar import timegm
 from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
+from types import MappingProxyType
 from typing import Any
 
 from zerogravity.errors import Fault, upstream
@@ -15,8 +18,10 @@ from zerogravity.wire import jsonio, narrow, reasons
 from zerogravity.wire.narrow import Json
 from zerogravity.wire.reasons import Api, Reason
 
+NONE: Mapping[str, str] = MappingProxyType({})
 _DELAY_IN_MESSAGE = re.compile(r"(?:reset after|retry in) (\S+?)\.?(?:\s|$)")
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|h|m|s)")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d{1,12})?Z")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 _REQUEST = {Api.EDITOR: "the language server's request", Api.KEY: "the request"}
@@ -34,9 +39,9 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, api: Api 
         value = None
     found = narrow.members(next(iter(narrow.items(value)), value))
     error = _object(found.get("error") or narrow.lookup(found, "response", "error"))
-    header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    header = _header(headers, "retry-after")
     after = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
-    return _fault(status, error, after, api)
+    return _fault(status, error, after, api, headers)
 
 
 def inside(error: object, api: Api = Api.EDITOR) -> Fault:
@@ -45,15 +50,18 @@ def inside(error: object, api: Api = Api.EDITOR) -> Fault:
     return _fault(_status(found), found, api=api)
 
 
-def retry_after(error: Json) -> float | None:
-    """Seconds to wait: RetryInfo, else quotaResetDelay, else the message's "reset after …" or "retry in …"."""
+def retry_after(error: Json, headers: Mapping[str, str] = NONE) -> float | None:
+    """Seconds to wait: RetryInfo, else quotaResetDelay, else until quotaResetTimeStamp (where ``headers`` say when
+    Google answered), else the message's "reset after …" or "retry in …"."""
     quota: float | None = None
     for detail in reasons.details(error):
         kind = str(detail.get("@type", ""))
         if kind.endswith("RetryInfo") and (delay := parse_duration(str(detail.get("retryDelay", "")))) is not None:
             return delay
         if kind.endswith("ErrorInfo"):
-            quota = parse_duration(str(reasons.metadata(detail).get("quotaResetDelay", "")))
+            told = reasons.metadata(detail)
+            quota = parse_duration(str(told.get("quotaResetDelay", "")))
+            quota = _until(told.get("quotaResetTimeStamp"), headers) if quota is None else quota
     if quota is not None:
         return quota
     found = _DELAY_IN_MESSAGE.search(str(error.get("message", "")))
@@ -68,10 +76,30 @@ def parse_duration(text: str) -> float | None:
     return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
 
 
-def _fault(status: int, error: Json, after: float | None = None, api: Api = Api.EDITOR) -> Fault:
+def _until(moment: object, headers: Mapping[str, str]) -> float | None:
+    """The seconds until then from the moment at which Google answered, both by its own clock; None: none is left, or
+    it does not say."""
+    end = _ISO.fullmatch(narrow.text(moment))
+    date = parsedate_tz(_header(headers, "date"))
+    if end is None or date is None:
+        return None
+    try:
+        left = timegm(tuple(map(int, end.groups()[:6]))) + float(end.group(7) or 0) - mktime_tz(date)
+    except (ValueError, OverflowError):
+        return None
+    return left if left > 0 else None
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in headers.items() if key.lower() == name), "").strip()
+
+
+def _fault(
+    status: int, error: Json, after: float | None = None, api: Api = Api.EDITOR, headers: Mapping[str, str] = NONE
+) -> Fault:
     """The table of error statuses. ``after``: Retry-After, in seconds."""
     message = narrow.text(error.get("message")) or f"Google answered {status} without a message"
-    delay = retry_after(error)
+    delay = retry_after(error, headers)
     if delay is None:
         delay = after
     refusal = reasons.explain(status, error, delay, api)

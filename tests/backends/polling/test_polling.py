@@ -20,7 +20,7 @@ from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.running import RunningTurn
+from zerogravity.core.running import Following, RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, Termination
@@ -126,6 +126,26 @@ async def test_a_plain_turn(running: RunningTurn, channel: CascadeChannel) -> No
     assert channel.state.attempts == 1
     assert script.trajectories == 0  # no status needed
     assert script.offsets == [0, 0, 2]  # what is before the answer is not fetched again
+
+
+async def test_each_round_has_its_own_attempts_and_all_figures_count(clock: FakeClock) -> None:
+    """A turn that goes on is polled again in another cascade, whose first answer is not its first attempt."""
+    store, turn = MitmStore(clock), Turn("turn_" + "1" * 32, "responses", MODEL, Target(MODEL, "M18"), {"contents": []})
+    goes_on = Following(_unasked, "503")
+    running = store.open(turn, follow=lambda running, terminal: goes_on if running.channel.state.rounds == 1 else None)
+    for number in range(2):
+        store.bind(running, f"cascade-{number}")
+        done = planner(f"Round {number}.", "DONE", metadata={"modelUsage": FIGURES})
+        await read(running, Script([*START, done]))
+        if number == 0:
+            running = store.again(running, turn)
+    state = running.channel.state
+    assert (state.text, list(state.usage_by_attempt)) == ("Round 1.", [0, 1])
+    assert state.usage.prompt == 2 * LS_USAGE.prompt
+
+
+async def _unasked(running: RunningTurn) -> Turn:
+    return running.turn
 
 
 async def test_a_stop_sequence_ends_the_turn(clock: FakeClock) -> None:

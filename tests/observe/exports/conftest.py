@@ -77,9 +77,9 @@ LINES = {
 
 
 @pytest.fixture
-def lined(recording, make_turn):
+def lined(recording, make_turn, tmp_path):
     """A turn of two calls that say where they went."""
-    made = recording()
+    made = recording(tmp_path / "lined")
     running = made.store.open(make_turn(surface="chat", stream=True))
     for call, line in LINES.items():
         assert running.attempt_sent(line) == call

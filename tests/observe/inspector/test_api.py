@@ -112,7 +112,9 @@ async def test_one_turn_whole(look):
     assert told["items"][2]["name"] == "read_file"
     assert json.loads(told["items"][2]["arguments"]) == {"path": "a.py"}
     assert told["notes"] == ["tools[0]: $schema dropped"]
-    assert told["usage_by_call"]["0"]["total"] == 1242
+    used = told["usage_by_call"]["0"]
+    assert (used["total"], used["model"]) == (1242, "gemini-3-flash")
+    assert {"price", "price_partial"} <= used.keys()
     assert (told["finish"], told["code"], told["failure"], told["cascade"]) == (
         "STOP",
         "tool",

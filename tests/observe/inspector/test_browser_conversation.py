@@ -13,7 +13,15 @@ from tests.observe.inspector.browser import MISSING
 from tests.observe.inspector.support import HOSTILE
 from tests.observe.inspector.test_browser import choose, chromium, page, words
 from tests.strategies import LISTINGS
-from zerogravity.core.events import AttemptClosed, AttemptOpened, CallReturned, FunctionCall, InlineData
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    CallReturned,
+    FunctionCall,
+    InlineData,
+    RoundOpened,
+    ThinkingDelta,
+)
 from zerogravity.core.turn import Target
 from zerogravity.observe.sessions import NOWHERE, Placement, Sessions
 
@@ -334,6 +342,55 @@ async def test_what_came_live_and_what_is_fetched_agree(page):
     shown = await browser.run("return $('.item.text.answer pre').textContent")
     assert shown == "begin " + "".join(f"word{n} " for n in range(60)) + "the key is [redacted]."
     assert await browser.count(".item.answer") == 1
+
+
+@pytest.mark.parametrize("pane", ["Conversation", "Answer"])
+async def test_what_a_failed_round_brought_leaves_the_page_at_once(page, pane):
+    scene = page[0].scene
+    channel = asked(scene, user("hello"))
+    scene.begin(channel)
+    scene.think(channel, "the first thought")
+    scene.text(channel, "the first text")
+    scene.call(channel, "old_tool")
+    browser = await show(page, channel, pane)
+    await words(browser, ".item.call", "old_tool")
+    await browser.run("window.fetch = () => new Promise(() => {})")  # nothing else can tell it
+    scene.say(channel, None, RoundOpened("other", "it was busy"))
+    await browser.until("return !$('.item.answer')")
+    scene.think(channel, "another thought")
+    scene.think(channel, ", and longer")
+    scene.call(channel, "new_tool")
+    await words(browser, ".item.call", "new_tool")
+    thought = "return $('.item.thinking.answer pre').textContent"
+    assert await browser.run(thought) == "another thought, and longer"
+    scene.say(channel, None, RoundOpened("other", "it was busy again"), ThinkingDelta("at last"))  # at one stroke
+    scene.text(channel, "done")
+    await words(browser, ".item.text.answer", "done")
+    assert await browser.run(thought) == "at last"
+    assert await browser.count(".item.answer") == 2
+
+
+@pytest.mark.parametrize("pane", ["Conversation", "Answer"])
+async def test_what_a_failed_round_brought_leaves_the_page_with_the_last_fetch(page, pane):
+    scene = page[0].scene
+    channel = asked(scene, user("hello"))
+    scene.begin(channel)
+    scene.text(channel, "the first text")
+    scene.think(channel, "the first thought")
+    browser = await show(page, channel, pane)
+    await words(browser, ".item.thinking.answer", "the first thought")
+    await browser.run(
+        "Object.defineProperty(document, 'hidden', { value: true, configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange'))"
+    )
+    scene.say(channel, None, RoundOpened("other", "it was busy"))
+    scene.think(channel, "another thought")
+    scene.end(channel)
+    await browser.run("Object.defineProperty(document, 'hidden', { value: false, configurable: true });"
+                      "document.dispatchEvent(new Event('visibilitychange'))")  # fmt: skip
+    await words(browser, ".head .badge", "ok")
+    await browser.until("return $$('.item.answer').length === 1")
+    await words(browser, ".item.thinking.answer", "another thought")
 
 
 # -- how it goes and how it ended ----------------------------------------------------------------------------------

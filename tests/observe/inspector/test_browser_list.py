@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from tests.observe import queries, trees
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import Looked
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import Target, Turn
+from zerogravity.observe import prices
 from zerogravity.observe.history import History
 from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.sessions import Placement, Sessions
@@ -295,7 +297,7 @@ async def test_a_search_shows_the_page_s_rows_at_once_and_then_what_is_on_disk(p
     await page.says("#count", "6 turns")
     await page.browser.press("/", *"needle")
     await page.says("#count", "5 of 6 turns")
-    await page.says("#turns", "a needle in the answer")
+    await page.browser.until("return $('#turns').textContent.includes('a needle in the answer')")
     assert "needle" in await page.texts("#turns mark")
     await page.browser.until("return $('#said').textContent === '5 turns found'")
     await page.browser.press(*" client:cod")
@@ -303,6 +305,56 @@ async def test_a_search_shows_the_page_s_rows_at_once_and_then_what_is_on_disk(p
     await page.browser.press("Escape", "Escape")
     await page.says("#count", "6 turns")
     assert await page.browser.run("return $('#filter').value") == ""
+
+
+# Faces and widths of letters that some machine may have: the row may rely on none of them.
+LETTERS = [
+    "", "font-family: monospace", "font-family: 'DejaVu Sans'", "font-family: 'Liberation Sans Narrow'",
+    "letter-spacing: 3px", "font-size: 18px", "font-size: 18px; letter-spacing: 3px",
+]  # fmt: skip
+LETTERED = """
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(`#turns .line, #turns .line * { ${arguments[0].replaceAll(';', ' !important;')} !important }`);
+  document.adoptedStyleSheets = [sheet];
+"""
+OUT_OF_SIGHT = """
+  const box = (node) => node.getBoundingClientRect(), wrong = [];
+  for (const row of $$('#turns [data-id]')) {
+    const mark = box(row.querySelector('mark')), cell = box(row.querySelector('.words'));
+    const right = Math.min(cell.right, box($('#turns')).right), part = 0.3 * (right - cell.left);
+    const seen = mark.left >= cell.left && Math.min(mark.right, right) - mark.left >= Math.min(mark.width, part) - 1;
+    if (!seen || right - cell.left < 0.3 * box(row).width)
+      wrong.push([row.innerText, cell.left, mark.left, mark.right, right]);
+  }
+  return wrong;
+"""
+LONG = "one two three four five six seven eight nine ten eleven twelve thirteen"
+
+
+async def test_what_was_found_is_in_sight_whatever_the_letters(page):
+    prices.load()
+    fields = {"client": "an-agent-with-a-long-name/12.34.567", "model": "gemini-3-flash"}
+    said = [f"{LONG} needle", f"needle {LONG}", f"{LONG} needle {LONG}", f"{'x' * 90}needle{'y' * 90}", "שלום needle."]
+    turns = [("hay", text) for text in said] + [(f"{text[:70]} needle", "hay") for text in said]
+    made = [
+        page.whole(asked, n, text=text, target=Target("gemini-3-flash", ""), **fields)
+        for n, (asked, text) in enumerate(turns)
+    ]
+    page.sessions.at = {channel.id: Placement("s1") for channel in made}
+    page.forget(*made)
+    await page.open()
+    await page.browser.press("/", *"needle")
+    for mode in ("turns", "sessions"):
+        await page.browser.click(f"[data-mode={mode}]")
+        if mode == "sessions":
+            await page.browser.until("return $('#turns .twist')")
+            await page.browser.click("#turns .twist")
+        await page.browser.until("return $$('#turns [data-id]:has(mark)').length === 10")
+        for letters in LETTERS:
+            await page.browser.run(LETTERED, letters or "color: inherit")
+            for width in (1280, 1001, 800, 690, 420, 330):
+                await page.browser.resize(width, 800)
+                assert await page.browser.run(OUT_OF_SIGHT) == [], (mode, letters, width)
 
 
 async def test_what_cannot_be_read_of_a_query_stands_below_the_box(page):
@@ -410,6 +462,25 @@ async def test_models_that_are_left_alone_are_in_the_strip(page):
     assert active[0] == "active 1"
     page.looked.scene.health = {"line": "ready", "cooldowns": [], "active": 1}
     await page.browser.until("return !$('#health').innerText.includes('gemini-3-flash')")
+
+
+async def test_configured_mcp_servers_are_in_the_strip(page):
+    unused, seen = {"reachable": None, "seen": None}, "2026-11-28T10:00:00Z"
+    docs = {"name": "docs", "kind": "http", "reachable": True, "seen": seen}
+    servers = [docs, {"name": "files", "kind": "stdio", **unused}]
+    page.looked.scene.health = {"line": "ready", "mcp_servers": servers, "active": 1}
+    await page.open()
+    chips = "return $$('#health .chip').map((chip) => [chip.innerText, chip.className.slice(5), chip.title])"
+    _, _, (words, kind, title), active = await page.browser.run(chips)
+    assert (words, kind, active[0]) == ("mcp 2", "good", "active 1")
+    assert re.fullmatch(r"docs \(http\): reachable \(.+\)\nfiles \(stdio\): not used yet", title)
+    broken = {**docs, "name": "web", "reachable": False, "failure": "nobody answers there"}
+    page.looked.scene.health = {"line": "ready", "mcp_servers": [*servers, broken], "active": 1}
+    await page.says("#health", "mcp: web failed")
+    _, _, (_, kind, title), _ = await page.browser.run(chips)
+    assert (kind, title.splitlines()[2][:38]) == ("warn", "web (http): failed: nobody answers the")
+    page.looked.scene.health = {"line": "ready", "mcp_servers": [], "active": 1}
+    await page.browser.until("return !$('#health').innerText.includes('mcp')")
 
 
 async def test_a_hidden_window_is_not_connected(page):

@@ -9,15 +9,17 @@ import pytest
 
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import Looked
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta, Usage
-from zerogravity.core.turn import Target
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RoundOpened, TextDelta, Usage
+from zerogravity.core.turn import Fallback, Target
 from zerogravity.errors import upstream
 from zerogravity.observe import prices
 from zerogravity.observe.sessions import Placement, Sessions
+from zerogravity.testing import builders
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 THOUSANDS = Usage(200_000, 40_000, 1_000, 500, 3_000, 204_500)
+SUMS = ("600 000", "120 000", "1 500", "3 000", "9 000", "613 500")  # of three like that
 SESSION = Placement("5e5510000001")
 
 
@@ -99,6 +101,42 @@ async def test_rows_and_heads_say_what_turns_cost_and_what_is_not_known(looked, 
     await browser.run("$$('#turns [data-id]')[0].click()")
     await browser.until("return $('.pane tr.sum')?.innerText.endsWith('–\\t–')")
     assert await browser.count(".head .price") == 0
+
+
+async def test_the_usage_pane_says_what_each_call_cost_and_what_is_not_known(looked, browser):
+    scene = looked.scene
+    flash, other = Target("gemini-3-flash", ""), Target("secret-1", "")
+    channel = scene.open("several", model=flash.name, target=flash, fallbacks=(Fallback(other, builders.turn),))
+    writer = scene.inside(channel)
+    for call, status, *events in (
+        (0, 200, TextDelta("a"), THOUSANDS, AttemptClosed("STOP")), (1, 503, AttemptClosed(None)),
+        (2, 200, TextDelta("b"), AttemptClosed("STOP")), (3, 200, TextDelta("c"), THOUSANDS, AttemptClosed(None)),
+    ):  # fmt: skip
+        writer.append(call, b"", (AttemptOpened(status=status), *events))
+    writer.append(-1, b"", (RoundOpened("secret-1", former="gemini-3-flash"),))
+    writer.append(4, b"", (AttemptOpened(), TextDelta("d"), THOUSANDS, AttemptClosed("STOP")))
+    writer.close(Finished("stop"))
+    await browser.open(f"{looked.link}#{channel.id}/Usage")
+    await browser.until("return $('.pane tr.sum')")
+    rows = "return $$('.pane tbody tr').map((row) => [...row.cells].map((cell) => cell.innerText))"
+    known = ["200\u2009000", "40\u2009000", "500", "1\u2009000", "3\u2009000", "204\u2009500", "captured"]
+    assert await browser.run(rows) == [
+        ["call 0", *known, "$0.09"],
+        ["call 2", *["?"] * 6, "–", "?"],
+        ["call 3", *known, "≥ $0.09"],
+        ["call 4 secret-1", *known, "?"],
+        [
+            "turn",
+            "600\u2009000",
+            "120\u2009000",
+            "1\u2009500",
+            "3\u2009000",
+            "9\u2009000",
+            "613\u2009500",
+            "captured",
+            "≥ $0.18",
+        ],
+    ]
 
 
 async def test_a_session_s_price_says_that_it_is_a_part(looked, browser):

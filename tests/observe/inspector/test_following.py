@@ -76,8 +76,10 @@ def test_what_a_failed_round_brought_is_replaced_by_what_comes_instead(scene):
     scene.say(channel, {"text": ""}, LISTINGS[0], FunctionCall("call_1", "docs.find", "{}"))
     put(shown, growth.take())
     assert shown == {0: "hm", 1: "call"}
+    assert growth.total == 2
     scene.say(channel, {"text": ""}, RoundOpened("other", "it was busy"))
     assert growth.take() == []
+    assert growth.total == 0
     scene.think(channel, "so")
     put(shown, growth.take())
     scene.text(channel, "Yes")
@@ -149,6 +151,14 @@ async def test_a_page_gets_what_is_new_until_the_end(followed):
     evict(looked.scene.store, channel.id)
     assert (await anext(messages))["closed"]
     assert [message async for message in messages] == []
+
+
+async def test_a_page_is_told_when_there_is_less_than_before(followed):
+    looked, channel, messages = followed
+    looked.scene.text(channel, "one ")
+    assert (await anext(messages))["total"] == 1
+    looked.scene.say(channel, None, RoundOpened("other", "it was busy"))
+    assert await anext(messages) == {"items": [], "total": 0, "closed": False}
 
 
 async def test_streams_end_with_the_server(followed):

@@ -73,3 +73,28 @@ async def test_while_redis_is_away_it_is_reported_and_nothing_ends(tmp_path: Pat
         await mine.close()
         await connection.close()
         server.kill()
+
+
+async def test_after_a_time_without_redis_nobody_is_taken_for_dead_at_once(tmp_path: Path) -> None:
+    server, reports = RedisServer(tmp_path), list[str | None]()
+    server.start()
+    connection = Connection(server.url)
+    mine = Leases(connection, lease_s=0.3, renew_s=0.01, report=reports.append)
+    try:
+        await mine.open()
+        assert not await mine.alive("dead")
+        server.kill()
+        await until(lambda: reports and reports[-1] is not None)
+        server.start()  # without the other's lease
+        assert await mine.alive("other")
+        await until(lambda: reports[-1] is None)
+        assert await mine.alive("other")
+
+        async def is_over() -> bool:
+            return not await mine.alive("dead")
+
+        await until_so(is_over)
+    finally:
+        server.kill()
+        await mine.close()
+        await connection.close()

@@ -123,7 +123,6 @@ RULES: list[tuple[Change, str]] = [
     (insert(11, delta({"content": "b"})), "after the finish_reason"),
     (insert(10, delta({"function_call": {"name": "f", "arguments": "{}"}})), "both tool_calls and function_call"),
     (drop(10), "before the finish_reason"),
-    (drop(11), "without the usage chunk"),
     (insert(12, GOOD[11]), "second usage chunk"),
     (at("11.usage", None), "usage: must be an object"),
     (at("11.usage.total_tokens", 4), "not the sum"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from openai.types.chat import ChatCompletion
 
 from tests.surfaces.chat.test_emit import CALL, TOOL, channel_of, frames_of
-from zerogravity.core.events import Finished, InlineData, Signature, TextDelta, ThinkingDelta
+from zerogravity.core.events import Finished, InlineData, Signature, TextDelta, ThinkingDelta, Usage
 from zerogravity.surfaces.chat import surface
 from zerogravity.testing.builders import records
 from zerogravity.testing.check import check_chat
@@ -25,7 +25,7 @@ def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
 
 
 def test_the_members_of_a_completion() -> None:
-    channel = channel_of(records([CALL], TOOL), {"service_tier": "default", "metadata": {"k": "v"}})
+    channel = channel_of(records([CALL, Usage(9, 0, 4)], TOOL), {"service_tier": "default", "metadata": {"k": "v"}})
     body = surface.answer(channel, bytes(32)).body
     assert list(body) == [
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",
@@ -40,6 +40,16 @@ def test_the_members_of_a_completion() -> None:
     for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
         assert {chunk[name] for chunk in chunks} == {body[name]}
     ChatCompletion.model_validate(body)
+
+
+def test_usage_that_google_has_not_told_is_left_out() -> None:
+    channel = channel_of(records([CALL], TOOL), {"include_usage": True})
+    body = surface.answer(channel, bytes(32)).body
+    assert "usage" not in body
+    ChatCompletion.model_validate(body)
+    chunks = check_chat(frames_of(channel))
+    assert {str(chunk["usage"]) for chunk in chunks} == {"None"}
+    assert all(chunk["choices"] for chunk in chunks)
 
 
 def test_a_signed_picture_and_another_file() -> None:

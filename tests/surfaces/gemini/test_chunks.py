@@ -21,9 +21,10 @@ from tests.surfaces.gemini.support import (
 )
 from zerogravity import errors
 from zerogravity.core.channel import ChannelWriter
-from zerogravity.core.events import Failed, TextDelta
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ToolsListed
 from zerogravity.surfaces.gemini import surface
 from zerogravity.surfaces.gemini.details import GeminiDetails
+from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_gemini
 
 STOP = chunk({"text": ""}, finish="STOP")
@@ -286,3 +287,19 @@ def test_other_candidates_pass() -> None:
     assert [candidate["content"]["parts"] for candidate in whole([value, END])["candidates"]] == [
         [{"text": "a"}], [{"text": "b"}],
     ]  # fmt: skip
+
+
+def test_a_function_that_the_gateway_runs_is_known_by_its_newest_name() -> None:
+    """The model that is asked now has another one for it; the old one is the client's own there."""
+    writer = ChannelWriter(turn(), FakeClock())
+    for name in ("s.f", "s.f_"):
+        writer.append(-1, b"", (ToolsListed("s", ({"name": "f"},), (name,)),))
+    writer.append(0, b"", (AttemptOpened(),))
+    for name in ("s.f_", "s.f"):
+        data = chunk({"functionCall": {"name": name, "args": {}}})
+        writer.append(0, json.dumps(data).encode(), (FunctionCall(f"call_{name}", name, "{}"),))
+    writer.append(0, json.dumps(END).encode(), ())
+    writer.append(0, b"", (AttemptClosed("STOP"),))
+    writer.close(Finished("tool"))
+    shown = [part for each in parts(check_gemini(frames_of(writer.channel))) for part in each]
+    assert [part["functionCall"]["name"] for part in shown if "functionCall" in part] == ["s.f"]

@@ -15,6 +15,12 @@ def test_the_clients_own_key(status: int, kind: str) -> None:
     assert openai_error(bad_request("m", status=status).fault).body["error"]["type"] == kind
 
 
+def test_an_mcp_server_that_does_not_list_its_tools_has_the_type_that_openai_gives_it() -> None:
+    fault = bad_request("Error retrieving tool list", status=424, param="tools", code="http_error").fault
+    error = openai_error(fault).body["error"]
+    assert (error["type"], error["param"], error["code"]) == ("external_connector_error", "tools", "http_error")
+
+
 @pytest.mark.parametrize(
     ("delay", "words"),
     [(0.0, "0.001s"), (0.4794, "0.479s"), (9.99, "9.99s"), (22, "22s"), (3600, "3600s"), (123456.7, "123457s")],

@@ -236,7 +236,8 @@ def test_each_rule_is_enforced(change: Change, reason: str) -> None:
     [
         (QUEUED, at("created", "response.status", "in_progress"), "comes though it was not queued"),
         (QUEUED, drop("created"), "must not come after nothing"),
-        (QUEUED, at("created", "response.status", "failed"), "usage: must be an object"),
+        (QUEUED, at("created", "response.status", "failed"), "error: must be an object"),
+        (CUT, at("incomplete", "response.usage", None), "usage: must be an object"),
         (FAILED, at("failed", "type", "response.completed"), "status: must be completed"),
         (REFUSED, at("refusal.done", "refusal", "other"), "is not what the deltas add up to"),
         (REFUSED, at("content_part.done", "part.refusal", "other"), "is not the text that was done"),

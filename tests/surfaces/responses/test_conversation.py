@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import LISTINGS, record_lists
@@ -28,7 +28,9 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, upstream
 from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.surfaces.responses.conversation import Conversation, added_by, looked_up, named, new_items, shown
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.testing import builders
 from zerogravity.wire import jsonio
@@ -83,25 +85,93 @@ def test_the_next_turn_sends_what_it_would_after_a_response(
     assert Conversation.of_json("conv_1", "someone", jsonio.loads(jsonio.dumps(held.as_json()))) == held
 
 
-@given(st.lists(record_lists(), max_size=3), st.data())
+def half_open(held: Conversation) -> list[dict[str, Any]]:
+    """Results of all calls behind the end of the last turn."""
+    ends = [index for index, item in enumerate(held.items) if "id" not in item]
+    newest = held.items[ends[-1] :] if ends else held.items
+    return [output(item["call_id"]) for item in newest if item.get("type") == "function_call"]
+
+
+@settings(max_examples=40)
+@given(st.lists(record_lists(), max_size=2), st.data())
 def test_any_items_may_be_deleted(turns: list[list[Record]], data: st.DataObject) -> None:
-    """What is left is sent by Google's rules, or the client is told which half of a call is missing."""
+    """Whatever is left is sent by Google's rules, and no turn is refused for it."""
     held = EMPTY
     for number, records in enumerate(turns):
-        try:
-            of = asked(held, f"turn_{number:032}", input=[user(f"question {number}")])
-        except FaultError:  # calls without results
-            break
-        held = held.adding(added_by(replayed(records, of), SECRET))
+        given = [*half_open(held), user(f"question {number}")]
+        held = held.adding(added_by(replayed(records, asked(held, f"turn_{number:032}", input=given)), SECRET))
     unwanted = data.draw(st.sets(st.sampled_from(sorted(held.visible)))) if held.visible else set()
     for item_id in unwanted:
         held = held.without(item_id)
     assert not unwanted & held.visible.keys()
-    for model in ("gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6"):
-        try:
-            contents_of(held, user("go on"), model=model)
-        except FaultError as error:
-            assert "No tool output found" in error.fault.message
+    model = data.draw(st.sampled_from(["gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6"]))
+    contents_of(held, *half_open(held), user("go on"), model=model)
+
+
+def everything() -> Conversation:
+    """Items of all kinds that belong together, over four turns, one of which has failed."""
+    picture: list[Event] = [InlineData("image/png", "AAAA"), InlineData("image/png", "%"), *CALLING]
+    held = turned(EMPTY, picture, TOOL, tools=[function("f"), {"type": "custom", "name": "g"}])
+    events: list[Event] = [LISTED, *FOUND, READ]
+    held = turned(held, events, TOOL, input=[output("c"), user("x")], tools=[ASKING])
+    said = {"type": "mcp_approval_response", "approval_request_id": f"mcpr_{B}", "approve": True, "id": "mcpa_1"}
+    held = held.adding([said])
+    run: list[Event] = [LISTED, READ, CallReturned(f"call_{B}", "read"), RoundOpened("gemini-3-flash")]
+    held = turned(held, run, Failed(upstream(502, "x", "y")), input=[user("y")], tools=[ASKING])
+    held = turned(held, [TextDelta("done")], input=[user("y")], tools=[ASKING])
+    held = turned(held, [FunctionCall("d", "f", "{}", "sig")], TOOL, input=[user("z")], tools=[function("f")])
+    return held.adding([{**output("d"), "id": "fco_d"}])
+
+
+WHOLE = [
+    "message", "image_generation_call", "image_generation_call", "function_call", "function_call_output", "message",
+    "mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response", "mcp_call", "message", "message",
+    "message", "function_call", "function_call_output",
+]  # fmt: skip
+
+
+def test_items_of_all_kinds_go_together() -> None:
+    held = everything()
+    assert [item["type"] for item in held.visible.values()] == WHOLE
+    assert responses_in(contents_of(held, user("w"))) == [
+        {"output": "ok"}, {"output": "found"}, {"output": "read"}, {"output": "ok"},
+    ]  # fmt: skip
+    assert asked(held, input=[user("w")]).notes == ()
+
+
+@given(st.sets(st.integers(0, len(WHOLE) - 1), max_size=6), st.sampled_from(["gemini-3-flash", "claude-sonnet-4-6"]))
+@settings(max_examples=60)
+def test_any_items_that_belong_together_may_be_parted(unwanted: set[int], model: str) -> None:
+    """What makes no sense without what was deleted is left out, with a note; and nothing is run for it."""
+    held = everything()
+    for item_id in [item_id for index, item_id in enumerate(held.visible) if index in unwanted]:
+        held = held.without(item_id)
+    of = asked(held, input=[*half_open(without_results(held)), user("w")], model=model, tools=[ASKING])
+    check_contents(of.google_request["contents"], of.target.family)
+    assert of.approvals == ()
+
+
+def without_results(held: Conversation) -> Conversation:
+    """A call of the last turn that has its result asks for none."""
+    got = {item["call_id"] for item in held.visible.values() if item["type"] == "function_call_output"}
+    return replace(held, items=tuple(item for item in held.items if item.get("call_id") not in got))
+
+
+@pytest.mark.parametrize(
+    ("unwanted", "left_out"),
+    [
+        ("function_call", ["image_generation_call", "function_call_output"]),
+        ("function_call_output", ["image_generation_call", "function_call"]),
+        ("mcp_approval_request", ["mcp_approval_response"]), ("mcp_approval_response", []), ("mcp_call", []),
+        ("mcp_list_tools", []), ("image_generation_call", ["image_generation_call"]), ("message", []),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_noted(unwanted: str, left_out: list[str]) -> None:
+    held = everything()
+    first = next(item_id for item_id, item in held.visible.items() if item["type"] == unwanted)
+    notes = asked(held.without(first), input=[user("w")]).notes
+    assert [note.split()[1] for note in notes] == left_out
+    assert all(note.startswith("conversation: ") and " left out: " in note for note in notes)
 
 
 def test_thoughts_that_nobody_has_asked_to_see_go_back() -> None:
@@ -238,8 +308,8 @@ def test_an_item_that_no_turn_could_send_is_refused_when_it_is_added(item: Any, 
 def test_half_of_a_call_may_be_added_by_itself() -> None:
     result, spoken = new_items({"items": [output("c"), user("x")]}, context())
     assert (result["status"], spoken["status"]) == ("completed", "completed")
-    with pytest.raises(FaultError, match="No tool call found for function call output"):
-        asked(EMPTY.adding([result]), input=[user("x")])
+    of = asked(EMPTY.adding([result]), input=[user("x")])
+    assert of.notes == (f"conversation: function_call_output {result['id']} left out: its call is not there",)
 
 
 def test_a_turn_that_failed_adds_nothing() -> None:
@@ -273,6 +343,34 @@ def test_calls_that_were_run_here_go_back_with_their_results() -> None:
     assert responses_in(contents_of(held.without(called), user("go on"), tools=[MCP])) == []
 
 
+@pytest.mark.parametrize("tools", [LISTED.tools, ()], ids=["some", "none"])
+@pytest.mark.parametrize(
+    ("changed", "later", "known"),
+    [({}, 3600, True), ({}, 3601, False), ({"server_url": "https://elsewhere.example.com"}, 1, False),
+     ({"allowed_tools": ["find"]}, 1, False)],
+)  # fmt: skip
+def test_a_conversation_s_list_counts_for_its_place_and_its_time(
+    tools: tuple[Any, ...], changed: dict[str, Any], later: float, known: bool
+) -> None:
+    names = LISTED.names[: len(tools)]
+    listed = replace(LISTED, tools=tools, names=names, asks=())
+    held = turned(EMPTY, [listed, TextDelta("Hi.")], tools=[MCP])
+    held = turned(held, [TextDelta("Hi.")], tools=[MCP])  # which does not make it younger
+    now = within(held).created + later
+    of = parse(replace(within(held), created=now, fresh_from=now - 3600), conversation="conv_1", tools=[MCP | changed])
+    assert (of.servers[0].listed, of.details_as(ResponsesDetails).known) == (
+        (tools, ("docs",)) if known else (None, ())
+    )
+
+
+def test_a_list_that_a_conversation_has_by_itself_is_nobody_s() -> None:
+    item = {"type": "mcp_list_tools", "server_label": "docs", "tools": [{"name": "f", "input_schema": {}}]}
+    held = EMPTY.adding(new_items({"items": [user("x"), item]}, context()))
+    assert asked(held, input=[], tools=[MCP]).servers[0].listed is None
+    given = turned(EMPTY, [TextDelta("Hi.")], input=[user("x"), {**item, "id": "mcpl_1"}], tools=[MCP])
+    assert asked(given, input=[], tools=[MCP]).servers[0].listed is not None
+
+
 @pytest.mark.parametrize("approve", [True, False])
 @pytest.mark.parametrize("by_itself", [True, False])
 def test_approvals_over_several_turns(approve: bool, by_itself: bool) -> None:
@@ -293,3 +391,70 @@ def test_approvals_over_several_turns(approve: bool, by_itself: bool) -> None:
     assert after.approvals == ()
     (told,) = responses_in(list(after.google_request["contents"]))
     assert told == {"output": "read"} if approve else "not approved" in told["error"]
+
+
+GONE_AGAIN = replace(LISTED, tools=LISTED.tools[:1], names=LISTED.names[:1])
+ANSWERS: dict[str, list[Event]] = {
+    "run": [LISTED, READ, CallReturned(f"call_{B}", "read"), RoundOpened("gemini-3-flash"), TextDelta("done")],
+    "gone": [GONE_AGAIN, TextDelta("It is gone.")],
+}
+
+
+def approved(by_itself: bool) -> tuple[Conversation, list[Any]]:
+    """A conversation with a request, and what is to be said in the next turn."""
+    held = turned(EMPTY, [LISTED, READ], TOOL, tools=[ASKING])
+    said = {"type": "mcp_approval_response", "approval_request_id": f"mcpr_{B}", "approve": True}
+    return (held.adding(new_items({"items": [said]}, context())), []) if by_itself else (held, [said])
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+@pytest.mark.parametrize("way", ANSWERS)
+@pytest.mark.parametrize("unwanted", ["", "mcp_call", "message", "mcp_approval_response", "all of the answer"])
+def test_an_approval_is_used_once(way: str, by_itself: bool, unwanted: str) -> None:
+    """Whatever has become of the call, and of the items that tell."""
+    held, said = approved(by_itself)
+    before = set(held.visible)
+    held = turned(held, ANSWERS[way], input=[*said, user("so?")], tools=[ASKING])
+    called = held.visible[f"mcp_{B}"]
+    assert (called["status"], called["approval_request_id"]) == ("completed" if way == "run" else "failed", f"mcpr_{B}")
+    assert (called["error"] or {}).get("message") == (None if way == "run" else GONE)
+    for item_id, item in held.visible.items():
+        if item_id not in before and unwanted in (item["type"], "all of the answer"):
+            held = held.without(item_id)
+    for servers in ([ASKING], []):
+        of = asked(held, input=[user("go on")], tools=servers)
+        check_contents(of.google_request["contents"], of.target.family)
+        assert of.approvals == ()
+        (told,) = responses_in(list(of.google_request["contents"]))
+        if unwanted in ("", "message", "mcp_approval_response") and not (by_itself and unwanted):
+            assert told == ({"output": "read"} if way == "run" else {"error": GONE})
+        elif unwanted == "mcp_call":
+            assert "not run again" in told["error"]
+    with pytest.raises(FaultError, match="No MCP approval request with id"):
+        asked(held, input=[{**approved(by_itself=False)[1][0]}], tools=[ASKING])
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_an_approval_that_a_failed_turn_has_used_is_used(ran: bool) -> None:
+    """What was given with that turn goes with it; what stood in the conversation before does not."""
+    end = Failed(upstream(502, "x", "y"))
+    events = ANSWERS["run"][:4] if ran else [LISTED]
+    for by_itself in (True, False):
+        held, said = approved(by_itself)
+        after = turned(held, events, end, input=[*said, user("so?")], tools=[ASKING])
+        assert (after == held) is not (ran and by_itself)
+        of = asked(after, input=[*said, user("go on")], tools=[ASKING])
+        check_contents(of.google_request["contents"], of.target.family)
+        assert len(of.approvals) == (0 if ran and by_itself else 1)
+        if ran and by_itself:
+            assert responses_in(list(of.google_request["contents"])) == [{"output": "read"}]
+
+
+def test_what_is_approved_too_late_is_not_run() -> None:
+    held, said = approved(by_itself=False)
+    held = turned(held, [TextDelta("never mind")], input=[user("never mind")], tools=[ASKING])
+    with pytest.raises(FaultError, match="No MCP approval request with id") as caught:
+        asked(held, input=said, tools=[ASKING])
+    assert caught.value.fault.param == "input[0].approval_request_id"
+    of = asked(held.adding(new_items({"items": said}, context())), input=[user("x")], tools=[ASKING])
+    assert (of.approvals, ["no approval request waits for it" in note for note in of.notes]) == ((), [True])

@@ -18,6 +18,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.strategies import record_lists
+from tests.surfaces.responses.strict import faults
 from tests.surfaces.responses.support import SEALED, SECRET, TURN, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
@@ -137,6 +138,14 @@ def test_openais_client_reads_the_bytes() -> None:
         final = stream.get_final_response()
     assert final.output_text == "a\u2028b\x85c\r\n\nd"
     assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
+
+
+@settings(max_examples=25)
+@given(answered())
+def test_every_event_has_the_members_of_openais_types_and_no_others(asked: tuple[list[Record], Turn]) -> None:
+    made, of = asked
+    for value in check_responses(frames(made, of)):
+        assert faults(value, ResponseStreamEvent) == [], value["type"]
 
 
 # -- the published schema ---------------------------------------------------------------------------------------

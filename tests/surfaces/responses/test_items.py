@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import TURN_ID, texts
+from tests.strategies import texts
 from tests.surfaces.responses.asking import (
     PNG,
     PNG_PART,
@@ -371,23 +371,6 @@ def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None
     turn = parse(input=[user("x"), {"type": kind, "id": "ws_1", "status": "completed"}])
     assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
     assert turn.notes == (f"input[1]: {kind} skipped: it cannot be passed on to the model",)
-
-
-# -- the list of input items -------------------------------------------------------------------------------------
-
-
-def test_items_are_listed_with_ids_and_in_the_apis_form() -> None:
-    items = [user("x"), {"role": "assistant", "content": "y"}, call("c", id="fc_own"), output("c"), thought(id=None)]
-    listed = parse(input=items).details.input
-    assert listed[0] == {
-        "id": listed[0]["id"], "type": "message", "status": "completed", "role": "user", "content": [text("x")],
-    }  # fmt: skip
-    assert listed[1]["content"] == [{"type": "output_text", "text": "y", "annotations": [], "logprobs": []}]
-    assert listed[2] == call("c", id="fc_own")
-    assert [item["id"].partition("_")[0] for item in listed] == ["msg", "msg", "fc", "fco", "rs"]
-    assert len({item["id"] for item in listed}) == 5
-    assert parse(input=items).details.input == listed
-    assert TURN_ID not in str(listed)
 
 
 # -- any list of items -------------------------------------------------------------------------------------------

@@ -50,6 +50,25 @@ def test_any_turn_gives_a_whole_response(made: list[Record], sealed: bool) -> No
     assert whole == response.render(of, fold(made), SECRET)
 
 
+@pytest.mark.parametrize(
+    ("terminal", "events", "told"),
+    [
+        (Failed(errors.upstream(500, "x", "it broke")), [], None),
+        (Failed(errors.upstream(500, "x", "it broke")), [Usage(3, 0, 2)], 5),
+        (Failed(errors.upstream(499, "x", "gone", Termination.CANCELLED)), [], None),
+        (STOP, [], 0),  # clients fail without integers there
+        (Finished("length"), [], 0),
+    ],
+)
+def test_of_a_turn_that_has_not_ended_well_no_figures_are_told_that_nobody_knows(
+    terminal: Any, events: list[Any], told: int | None
+) -> None:
+    whole = rendered([TextDelta("a"), *events], terminal)
+    check_response(whole)
+    Response.model_validate(whole)
+    assert (None if whole["usage"] is None else whole["usage"]["total_tokens"]) == told
+
+
 def test_members_of_the_request_are_repeated_in_the_response() -> None:
     whole = rendered([TextDelta("a"), Usage(3, 1, 2, 1, 1)], STOP)
     assert {name: whole[name] for name in ECHO} == ECHO
@@ -174,6 +193,7 @@ def test_pictures_and_other_blobs() -> None:
         (errors.upstream(429, "insufficient_quota", "quota", retry_after=9000.0), "rate_limit_exceeded"),
         (errors.upstream(400, "context_length_exceeded", "too long"), "invalid_prompt"),
         (Fault(Origin.CLIENT, 408, "timeout", "late"), "server_error"),
+        (Fault(Origin.CLIENT, 424, "http_error", "no tools"), "server_error"),
         (errors.upstream(503, "upstream_error", "overloaded"), "server_error"),
         (errors.internal(), "server_error"),
     ],

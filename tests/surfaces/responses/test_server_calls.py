@@ -14,7 +14,7 @@ from openai.types.responses.response_output_item import McpApprovalRequest, McpC
 from pydantic import TypeAdapter
 
 from tests.strategies import CALL_ERRORS, LISTINGS, served_lists
-from tests.surfaces.responses.support import SEALED, SECRET, TURN, frames, rendered, stream, turn
+from tests.surfaces.responses.support import SEALED, SECRET, TURN, frames, records, rendered, stream, turn
 from zerogravity.core.events import (
     CallReturned,
     Event,
@@ -27,7 +27,9 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.fold import fold
+from zerogravity.core.turn import Approval
 from zerogravity.errors import cancelled
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.surfaces.responses import response, server_calls
 from zerogravity.testing.check import check_responses
 
@@ -109,6 +111,28 @@ def test_several_calls_run_at_once_and_come_back_in_any_order() -> None:
     ]
     assert done == [(3, "send"), (2, "find")]
     assert [item.get("name") for item in values[-1]["response"]["output"]] == [None, None, "find", "send", None]
+
+
+@pytest.mark.parametrize("known", [(), ("docs",)])
+def test_an_approved_call_whose_tool_has_gone_is_a_failed_item(known: tuple[str, ...]) -> None:
+    """Before all that the model says to it."""
+    approvals = tuple(
+        Approval(f"mcpr_{letter * 24}", f"call_{letter * 24}", "docs", tool, "{}", approve)
+        for letter, tool, approve in (("a", "find", True), ("b", "lost", True), ("c", "lost", False))
+    )
+    approved = {each.call_id: each.request_id for each in approvals if each.approve}
+    of = turn(approvals=approvals, known=known, approved=approved)
+    events: list[Event] = [LISTINGS[1], LISTINGS[2], DOCS, FIND, CallReturned(A, "found"), NEXT, TextDelta("It is x.")]
+    values = stream(events, STOP, of)
+    assert values[-1]["response"] == response.render(of, fold(records(events, STOP)), SECRET)
+    lists, output = ["mcp_list_tools"] * (2 if known else 3), values[-1]["response"]["output"]
+    assert [item["type"] for item in output] == [*lists, "mcp_call", "mcp_call", "message"]
+    assert McpCall(**output[len(lists)]).to_dict(exclude_unset=True) == {
+        "id": "mcp_" + "b" * 24, "type": "mcp_call", "status": "failed", "approval_request_id": "mcpr_" + "b" * 24,
+        "arguments": "{}", "error": {"type": "mcp_protocol_error", "code": -32602, "message": GONE}, "name": "lost",
+        "output": None, "server_label": "docs",
+    }  # fmt: skip
+    assert kinds(values).count("mcp_call.failed") == 1
 
 
 @pytest.mark.parametrize("error", CALL_ERRORS)

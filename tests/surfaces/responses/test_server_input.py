@@ -35,9 +35,11 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Approval, Turn, pending
 from zerogravity.errors import upstream
 from zerogravity.surfaces.base import StoredTurn
+from zerogravity.surfaces.common.answer_contents import GONE
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import stored
 from zerogravity.surfaces.responses.conversation import Conversation, added_by
+from zerogravity.surfaces.responses.server_input import fresh as fresh_ones
 from zerogravity.testing import builders
 
 A, B = "a" * 24, "b" * 24
@@ -177,7 +179,7 @@ def test_an_approved_call_waits_for_its_result() -> None:
 
 def test_a_call_that_is_not_approved_is_told_so() -> None:
     of = parse(input=[user("x"), asked(), said(False, reason="too dear")], tools=[MCP])
-    assert of.approvals == (Approval(f"mcpr_{B}", f"call_{B}", "docs", "read", '{"p":1}', False, "too dear"),)
+    assert of.approvals == (Approval(f"mcpr_{B}", f"call_{B}", "docs", "read", '{"p":1}', False),)
     (response,) = responses_in(list(of.google_request["contents"]))
     assert response == {"error": "the user has not approved this call, so it was not run. Reason: too dear"}
     assert of.details.approved == {}
@@ -194,6 +196,33 @@ def test_what_has_been_run_since_is_not_run_again() -> None:
     assert of.approvals == ()
     assert responses_in(list(of.google_request["contents"])) == [{"output": "found"}]
     check_contents(of.google_request["contents"], of.target.family)
+
+
+MESSAGE: dict[str, Any] = {"type": "message", "role": "assistant", "content": "It is gone."}
+REASONING: dict[str, Any] = {"type": "reasoning", "summary": []}
+
+
+@pytest.mark.parametrize(
+    ("later", "runs"),
+    [
+        ([], True), ([user("and?")], True), ([REASONING, asked(A), said(True, A)], True),
+        ([call("c"), output("c")], True),
+        ([MESSAGE], False), ([MESSAGE, user("and?")], False), ([user("x"), MESSAGE], False),
+        ([REASONING, {"type": "image_generation_call", "result": "iVBORw0KGgo="}, user("and?")], False),
+        ([ran(B, None, error={"type": "mcp_protocol_error", "message": "gone"}), MESSAGE, user("and?")], False),
+    ],
+)  # fmt: skip
+def test_an_approval_sent_again_is_not_used_again(later: list[dict[str, Any]], runs: bool) -> None:
+    """By clients that keep no response and have no item of the call."""
+    of = parse(input=[user("x"), asked(), said(True), *later], tools=[MCP, function("f")])
+    check_contents(of.google_request["contents"], of.target.family)
+    assert (f"call_{B}" in {each.call_id for each in of.approvals}) is runs
+    told = responses_in(list(of.google_request["contents"]))[0]
+    assert told == pending(f"call_{B}") if runs else "error" in told
+    has_item = any(item.get("type") == "mcp_call" for item in later)
+    assert any("input[2]: an earlier turn has had this approval" in note for note in of.notes) is not (runs or has_item)
+    if not runs:
+        parse(input=[user("x"), asked(), said(True), *later], tools=[function("f")])
 
 
 @pytest.mark.parametrize(
@@ -228,6 +257,7 @@ def asking(before: StoredTurn, **body: Any) -> Turn:
 
 
 LISTED = LISTINGS[0]
+GONE_AGAIN = replace(LISTED, tools=LISTED.tools[:1], names=LISTED.names[:1])
 FIND = FunctionCall(f"call_{A}", "docs.find", '{"q":"x"}', "c2ln")
 READ = FunctionCall(f"call_{B}", "docs.read", "{}", "c2ln")
 FOUND = CallReturned(f"call_{A}", "found")
@@ -269,6 +299,19 @@ def test_a_stored_list_is_not_made_again_at_the_same_place() -> None:
     assert "docs.example.com" not in str(before.listings)
 
 
+def test_a_stored_list_counts_for_a_time() -> None:
+    """However often the dialogue has gone on since; one of an earlier version, for no time."""
+    before = answered(parse(tools=[MCP], input=[user("x"), {**LIST, "server_label": "mail"}]), LISTED, TextDelta("Hi."))
+    before = answered(asking(before, input="x", tools=[MCP]), TextDelta("Hi."))
+    mail = {**MCP, "server_label": "mail"}
+    for late, fresh in ((0, True), (1, False)):
+        within = replace(context(stored={"resp_1": before}), fresh_from=context().created + late)
+        of = parse(within, previous_response_id="resp_1", input="x", tools=[MCP, mail])
+        assert [server.listed is not None for server in of.servers] == [fresh, fresh]
+    timeless = [{name: each[name] for name in each if name != "at"} for each in before.listings]
+    assert fresh_ones(timeless, 1.0) == ()
+
+
 @pytest.mark.parametrize("approve", [True, False])
 def test_an_approval_of_what_a_stored_response_asked(approve: bool) -> None:
     before = answered(rendered_turn(**HELLO), LISTED, FIND, READ, FOUND)
@@ -289,7 +332,7 @@ def test_an_approval_of_what_a_stored_response_asked(approve: bool) -> None:
 @pytest.mark.parametrize(
     ("events", "end", "result"),
     [
-        ([TextDelta("It is gone.")], STOP, {"error": "this call was not run"}),
+        ([GONE_AGAIN, TextDelta("It is gone.")], STOP, {"error": GONE}),
         ([], BUSY, {"error": "this call was not run"}),
         ([READ, CallReturned(f"call_{B}", "text"), NEXT], BUSY, {"output": "text"}),
     ],
@@ -302,6 +345,11 @@ def test_no_stored_dialogue_waits_for_an_approved_call(
     made = list(asking(answered(of, LISTED, *events, end=end), input="go on", tools=[MCP]).google_request["contents"])
     check_contents(made, FAMILY)
     assert responses_in(made)[1] == result
+    fault = refused(
+        context(stored={"r": answered(of, LISTED, *events, end=end)}), previous_response_id="r", input=[said(True)],
+        tools=[MCP],
+    )  # fmt: skip
+    assert "No MCP approval request with id" in fault.message
 
 
 def test_a_stored_request_that_nobody_answers() -> None:

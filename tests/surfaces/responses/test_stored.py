@@ -232,6 +232,7 @@ def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:
     begun = {"id": "resp_1", "status": "queued", "background": True, "output": [], "error": None, "usage": None}
     cut = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=(b"one", b"two"), running=True))
     assert (cut.running, cut.cut_off, cut.response["status"]) == (False, True, "failed")
+    assert cut.response["usage"] is None, "nobody knows"
     assert cut.response["error"]["code"] == "server_error"
     assert cut.frames[:2] == (b"one", b"two")
     assert [frame.partition(b"\n")[0] for frame in cut.frames[2:]] == [

@@ -83,6 +83,7 @@ async def read_steps(
     cascade_id = running.cascade_id
     assert cascade_id is not None
     poller = _Poller(ls, cascade_id)
+    first = running.channel.state.attempts  # earlier rounds, of other cascades, have had theirs
     woken = asyncio.Event()
     following = background.task(_follow(ls, cascade_id, woken), f"follow {running.id}")
     notes = tuple(Notice("not_applied", text) for text in unapplied(running.turn))
@@ -90,10 +91,10 @@ async def read_steps(
         while not running.closed:
             result = await poller.poll()
             for number, events in result.batches:
-                running.append(number, b"", (*events, *notes))
+                running.append(first + number, b"", (*events, *notes))
                 notes = ()
             if result.outcome is not None:
-                await _end(running, poller, result.outcome)
+                await _end(running, poller, result.outcome, first)
                 return
             await _pause(following, woken, sleep, chance)
     finally:
@@ -101,10 +102,11 @@ async def read_steps(
         await asyncio.wait((following,))
 
 
-async def _end(running: RunningTurn, poller: _Poller, outcome: Outcome) -> None:
-    """The last figures, then the same decision as for an answer taken from the wire."""
+async def _end(running: RunningTurn, poller: _Poller, outcome: Outcome, first: int) -> None:
+    """The last figures, then the same decision as for an answer taken from the wire. ``first``: the number of the
+    cascade's first attempt in the turn."""
     for number, events in await poller.closing(outcome):
-        running.append(number, b"", events)
+        running.append(first + number, b"", events)
     if outcome.cancel:
         await poller.cancel()
     decision = decide(running.channel.state, fault=outcome.fault)

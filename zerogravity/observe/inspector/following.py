@@ -1,9 +1,10 @@
 """What is new in a running turn, as server-sent events, at most every 50 ms: ``GET …/turns/{id}/live``.
 
-  data: {"items": [{"n", "kind", "at", "text"} | {"n", "kind": "call", …}], "closed": false}
+  data: {"items": [{"n", "kind", "at", "text"} | {"n", "kind": "call", …}], "total": 1, "closed": false}
 
-``n``: the number of the item in the answer; ``text`` replaces what stands from character ``at`` on. Each piece of text
-is looked at once, however long the turn gets; nothing is done for a turn that nobody follows, and no reader is counted.
+``n``: the number of the item in the answer; ``text`` replaces what stands from character ``at`` on. ``total``: how many
+items there are: fewer than before when a round has failed. Each piece of text is looked at once, however long the turn
+gets; nothing is done for a turn that nobody follows, and no reader is counted.
 """
 
 from __future__ import annotations
@@ -50,9 +51,11 @@ class Following:
                 news.clear()
                 cursor.call(news.set)
                 closed = channel.closed
+                told = growth.total
                 items = await asyncio.to_thread(growth.take)
-                if items or closed:
-                    await response.write(b"data: " + jsonio.dumps({"items": items, "closed": closed}) + b"\n\n")
+                if items or closed or growth.total != told:
+                    message = {"items": items, "total": growth.total, "closed": closed}
+                    await response.write(b"data: " + jsonio.dumps(message) + b"\n\n")
                 if closed:
                     return
                 await asyncio.sleep(PAUSE_S)
@@ -82,11 +85,13 @@ class Growth:
         self._n = 0  # how many of them do not
         self._running: dict[int, Call] = {}  # calls that the gateway runs
         self._text = _Text()
+        self.total = 0  # how many there were the last time
 
     def take(self) -> list[Json]:
         """What has come since the last time."""
         items = list(self._channel.state.items)  # a copy: some may be withdrawn meanwhile
         self._forget_withdrawn(items)
+        self.total = len(items)
         changes: list[Json] = []
         for n, call in tuple(self._running.items()):
             if call.returned is not None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from zerogravity import redact
-from zerogravity.core import codec
+from zerogravity.core import billing, codec
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
@@ -32,7 +32,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.fold import Media
-from zerogravity.observe import tool_results
+from zerogravity.observe import prices, tool_results
 from zerogravity.observe.inspector import blocks
 from zerogravity.observe.inspector.blocks import TEXT
 from zerogravity.observe.inspector.conversation import conversation, earlier, rows, tools
@@ -60,7 +60,8 @@ def details(source: TurnSource) -> Json:
     shown: Json = {
         "items": [item(each) for each in shown_items(state.items, turn.tool_names)],
         "usage_by_call": {
-            str(number): codec.usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())
+            str(number): {"model": attempt.model, **codec.usage_out(attempt.usage), **prices.of(attempt).as_json()}
+            for number, attempt in billing.numbered(channel).items()
         },
         "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
         "notes": list(turn.notes),

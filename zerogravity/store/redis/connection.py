@@ -19,6 +19,7 @@ from zerogravity.store import address
 
 CONNECT_S, ANSWER_S = 2.0, 2.0  # wait for a connection, for an answer
 CONNECTIONS = 16  # at a time; further requests wait for one of them
+TURN_S = 10.0  # that they wait: many at once are no sign that the server is away
 
 
 class Connection:
@@ -31,7 +32,7 @@ class Connection:
             socket_connect_timeout=CONNECT_S,
             socket_timeout=ANSWER_S,
             max_connections=CONNECTIONS,
-            timeout=ANSWER_S,
+            timeout=TURN_S,
             retry=Retry(NoBackoff(), 1, (ConnectionFailed,)),  # one that has broken while it was idle
         )
         self.client: Redis = Redis.from_pool(pool)

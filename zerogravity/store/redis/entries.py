@@ -18,6 +18,7 @@ from zerogravity.store.joined import joined, split
 from zerogravity.store.redis import keys, scripts
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.leases import Leases
+from zerogravity.store.redis.peers import RedisPeers
 from zerogravity.wire import jsonio, narrow
 
 INDEX = (keys.ORDER, keys.CREATED, keys.SIZES)
@@ -48,6 +49,7 @@ class RedisStore:
         self.bytes = 0
         self.connection = connection
         self.leases = leases or Leases(connection)
+        self.peers = RedisPeers(connection, self.leases)
         self._client = connection.client
         self._limits = limits
         register = cast("Callable[[str], Callable[..., Any]]", self._client.register_script)
@@ -104,6 +106,7 @@ class RedisStore:
                 yield found
 
     async def close(self) -> None:
+        await self.peers.close()
         await self.leases.close()
         await self.connection.close()
 

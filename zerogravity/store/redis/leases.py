@@ -1,8 +1,12 @@
-"""``Leases``: which gateways live. Each has a run id and a key that it renews; a dead one's runs out."""
+"""``Leases``: which gateways live. Each has a run id and a key that it renews; a dead one's runs out.
+
+While Redis is away the keys of the living run out, too: when it is back they get the time of a lease to renew them.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +37,7 @@ class Leases:
         self._report = report
         self._renewals = RepeatedTask("lease in Redis", self._keep)
         self._held = False
+        self._lenient_until = 0.0  # by the event loop's clock
 
     async def open(self) -> None:
         """Announce this run. Raises FaultError when Redis cannot be used."""
@@ -45,7 +50,8 @@ class Leases:
         if run == self.own:
             return True
         with self._connection.guarded():
-            return bool(await self._connection.client.exists(keys.run(run)))
+            held = bool(await self._connection.client.exists(keys.run(run)))
+        return held or asyncio.get_running_loop().time() < self._lenient_until
 
     async def close(self) -> None:
         """End this run."""
@@ -60,8 +66,11 @@ class Leases:
         try:
             await self._renew()
         except FaultError as error:
+            self._lenient_until = math.inf
             self._report(error.fault.message)
         else:
+            if self._lenient_until == math.inf:
+                self._lenient_until = asyncio.get_running_loop().time() + self._lease_ms / 1000
             self._report(None)
 
     async def _renew(self) -> None:

@@ -6,13 +6,20 @@ A version is the time of its writing in microseconds, or one more than the versi
 
 from __future__ import annotations
 
+_TELL = """
+local function tell(entry)  -- those who follow it
+  local channel = string.gsub(entry, ':entry$', ':news')
+  redis.call('PUBLISH', channel, '')
+end
+"""
+
 _KEEP = """
 local function keep(key, ms)  -- at least that long
   if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
 end
 """
 
-WRITE = """
+WRITE = f"""{_TELL}
 -- entry, frames; expected version or '', ms to live, frames ('' leaves them as they are), '1' if it has ended,
 -- names and values of the other fields → its version; nil: another version is there
 local entry, frames, expected, ms, joined, ended = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -28,7 +35,7 @@ redis.call('HSET', entry, 'version', version, unpack(ARGV, 5))
 redis.call('PEXPIRE', entry, ms)
 
 local function append()  -- what the stream does not have: those who follow it read on
-  local parts, closed = {}, false
+  local parts, closed = {{}}, false
   for _, batch in ipairs(redis.call('XRANGE', frames, '-', '+')) do
     for at = 1, #batch[2], 2 do
       if batch[2][at] == 'f' then parts[#parts + 1] = batch[2][at + 1] end
@@ -56,15 +63,17 @@ end
 
 if joined ~= '' then append() elseif ended == '1' then redis.call('UNLINK', frames) end
 redis.call('PEXPIRE', frames, ms)
+tell(entry)
 return version
 """
 
-REMOVE = """
+REMOVE = f"""{_TELL}
 -- entry, frames; version or '' → its version and items; nil: it is not there, or as another version
 local version, items = unpack(redis.call('HMGET', KEYS[1], 'version', 'items'))
 if not version or (ARGV[1] ~= '' and version ~= ARGV[1]) then return false end
 redis.call('UNLINK', KEYS[1], KEYS[2])
-return {version, items}
+tell(KEYS[1])
+return {{version, items}}
 """
 
 ADD_ITEMS = f"""{_KEEP}

@@ -6,7 +6,8 @@
 * The role comes first, once. Tool calls: consecutive indices; id, type and name once, with the first delta; arguments
   of the newest call only; in the end they are a JSON object.
 * ``finish_reason`` exactly once, with an empty delta, and it agrees with the calls. Nothing but usage follows.
-* ``usage`` is in no chunk, or null in all but the last, whose ``choices`` are empty.
+* ``usage`` is in no chunk, or null in all but a last one, whose ``choices`` are empty: that is left out where there are
+  no figures.
 * A good stream ends with ``[DONE]``; a failed one with an error object, without ``finish_reason`` and ``[DONE]``.
 
 Facts: wire-openai 10, 13.
@@ -78,8 +79,6 @@ class _Stream:
 
     def done(self, place: str) -> None:
         need(self._finish is not None, place, "[DONE] without a finish_reason")
-        if self._first is not None and "usage" in self._first:
-            need(self._usage, place, "[DONE] without the usage chunk")
         self.over = True
 
     def take(self, value: Json, place: str) -> None:

@@ -34,7 +34,9 @@ def answer(turn: Turn, state: TurnState) -> Answer:
         "logprobs": None,
         "finish_reason": finish_reason(turn, state, terminal),
     }
-    body = {**head(turn, "chat.completion"), "choices": [choice], "usage": chat_usage(state.usage)}
+    body = {**head(turn, "chat.completion"), "choices": [choice]}
+    if state.usage.told:  # 0 would be a figure
+        body["usage"] = chat_usage(state.usage)
     metadata = turn.details_as(ChatDetails).metadata
     return Answer(200, {**body, "metadata": dict(metadata)} if metadata else body)
 

@@ -97,7 +97,7 @@ class ChatEmitter:
         frames.append(
             self._chunk([self._choice({}, completion.finish_reason(self._turn, state, terminal))], self._usage)
         )
-        if self._usage:
+        if self._usage and state.usage.told:
             frames.append(self._chunk([], {"usage": chat_usage(state.usage)}))
         return [*frames, DONE]
 

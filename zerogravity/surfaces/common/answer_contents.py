@@ -16,6 +16,7 @@ from zerogravity.surfaces.common.history import FILES, History, response_object
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
+GONE = "this call was not run: the tool is not offered any more"
 NOT_RUN = CallReturned("", "this call was not run", {"type": "mcp_protocol_error"})
 
 

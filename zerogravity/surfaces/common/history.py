@@ -11,11 +11,12 @@ Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from zerogravity.core.family import STAND_IN, rules
-from zerogravity.core.registry import RememberedCall
+from zerogravity.core.fold import Call
+from zerogravity.core.registry import RanCalls, RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.declarations import NameMap
@@ -51,12 +52,22 @@ class _Step:
 class History:
     """Builds contents entry by entry; ``build`` ends it. ``param`` arguments name the entry in errors.
 
+    ``shows_ran``: the client sees calls that the gateway has run, and sends them back itself; for others they return to
+    their places before and beside the client's own call, with their results.
     ``notes``: what was left out. ``dialogue``: after ``build``, the contents that a later turn continues from, without
     the fillers that Google's rules demand.
     """
 
-    def __init__(self, recall: Callable[[str], RememberedCall | None], names: NameMap, target: Target) -> None:
+    def __init__(
+        self,
+        recall: Callable[[str], RememberedCall | None],
+        names: NameMap,
+        target: Target,
+        *,
+        shows_ran: bool = False,
+    ) -> None:
         self._recall = recall
+        self._shows_ran = shows_ran
         self._names = names
         self._target = target
         self._rules = rules(target.family)
@@ -109,8 +120,9 @@ class History:
         the state that the client kept for us. A call between the results of others belongs to their step; ``joins``:
         so does one behind them, unless it is signed."""
         remembered = self._recall(call_id)
+        ran = remembered.ran if remembered and remembered.ran and not self._shows_ran else RanCalls()
         if remembered is not None and remembered.family != self._target.family:
-            remembered = None
+            remembered, ran = None, unsigned(ran)
         if not name.strip() and not (remembered and remembered.name):
             self._drop([call_id])
             return
@@ -118,23 +130,23 @@ class History:
         if self._step is not None and not self._open_calls() and not (joins and signed is None):
             self._finish_step()
         if self._step is None:
-            self._step = _Step(self._take_model_parts())
+            parts = self._take_model_parts()
+            for calls in ran.steps:
+                self._step = _Step([])
+                self._add_ran(calls)
+                self._finish_step()
+            self._step = _Step(parts)
         step = self._step
+        self._add_ran(ran.before)
         google_name = self._names.to_google(name) if name.strip() else (remembered.name if remembered else "")
-        call: dict[str, Any] = {"name": google_name, "args": arguments(args_json)}
         upstream_id = remembered.upstream_id if remembered else None
-        if self._rules.ids_on_calls:
-            call["id"] = upstream_id or call_id
-        part: dict[str, Any] = {"functionCall": call}
-        if signed is None and not step.calls and self._rules.needs_signature:
-            signed = STAND_IN
-        if signed is not None:
-            part["thoughtSignature"] = signed
         before, after = (remembered.before, remembered.after) if remembered else ((), ())
         if carried and not before and self._rules.search_with_functions:
             before = carried.before
+        part = self._call_part(step, google_name, args_json, upstream_id or call_id, signed)
         step.parts += [*parsed(before), part, *parsed(after)]
         step.calls.append(_Call(call_id, google_name, upstream_id, param=param))
+        self._add_ran(ran.behind)
 
     def result(
         self,
@@ -233,6 +245,31 @@ class History:
     def _open_calls(self) -> bool:
         return self._step is not None and any(call.result is None for call in self._step.calls)
 
+    def _call_part(
+        self, step: _Step, google_name: str, args_json: str, google_id: str, signed: str | None
+    ) -> dict[str, Any]:
+        call: dict[str, Any] = {"name": google_name, "args": arguments(args_json)}
+        if self._rules.ids_on_calls:
+            call["id"] = google_id
+        if signed is None and not step.calls and self._rules.needs_signature:
+            signed = STAND_IN
+        return {"functionCall": call} if signed is None else {"functionCall": call, "thoughtSignature": signed}
+
+    def _add_ran(self, calls: Sequence[Call]) -> None:
+        """Calls that the gateway has run, to the present step, each with its result."""
+        step = self._step
+        for call in calls:
+            if step is None or call.returned is None:
+                continue
+            google_id = call.upstream_id or call.call_id
+            part = self._call_part(step, call.name, call.args_json, google_id, call.signature)
+            step.parts += [*parsed(call.before), part, *parsed(call.after)]
+            step.calls.append(_Call(call.call_id, call.name, call.upstream_id))
+            output, media = call.returned.output, call.returned.media
+            self.result(
+                call.call_id, [{"text": output}, *media] if media else output, error=call.returned.error is not None
+            )
+
     def _unanswered(self, call_id: str) -> _Call | None:
         calls = self._step.calls if self._step is not None else []
         return next((call for call in calls if call.call_id == call_id and call.result is None), None)
@@ -301,6 +338,17 @@ def arguments(args_json: str) -> dict[str, Any]:
     if value is None:
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {"arguments": value}
+
+
+def unsigned(ran: RanCalls) -> RanCalls:
+    """As another family gets them: without what only the model knows that has made them."""
+
+    def plain(calls: Iterable[Call]) -> tuple[Call, ...]:
+        return tuple(
+            replace(call, signature=None, before=list[str](), after=list[str](), upstream_id=None) for call in calls
+        )
+
+    return RanCalls(tuple(map(plain, ran.steps)), plain(ran.before), plain(ran.behind))
 
 
 def parsed(parts: Iterable[str]) -> list[dict[str, Any]]:

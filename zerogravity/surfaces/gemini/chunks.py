@@ -54,6 +54,7 @@ class Chunks:
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
         self._declared = set(calls.declared_names(turn.google_request))
+        self._listed: dict[str, tuple[str, ...]] = {}  # of each MCP server
         self._hidden: set[str] = set()  # names of the functions that the gateway runs
         self._envelopes = Envelopes()
         self._new_call()
@@ -71,7 +72,8 @@ class Chunks:
             if type(event) is AttemptOpened:
                 out += self._next_call()
             elif type(event) is ToolsListed:
-                self._hidden.update(event.names)
+                self._listed[event.server] = event.names
+                self._hidden = {name for names in self._listed.values() for name in names}
                 self._declared.update(event.names)
         if record.data:
             self._captured = True

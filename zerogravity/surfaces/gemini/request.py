@@ -1,6 +1,6 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google, but for
-what ``RULES`` says and for what Claude needs (``common.claude``). A function ``mcp:NAME`` stands for the tools of an
-MCP server of the configuration.
+what ``RULES`` says, for what Claude needs (``common.claude``), and for calls that were run here (``ran_calls``). A
+function ``mcp:NAME`` stands for the tools of an MCP server of the configuration.
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Facts: wire-gemini-and-mapping 1.1, 2.
@@ -27,6 +27,7 @@ from zerogravity.surfaces.common.tool_servers import configured
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.proto_json import GENERATION, REQUEST, normalise
+from zerogravity.surfaces.gemini.ran_calls import with_ran_calls
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
@@ -51,6 +52,7 @@ def parse_request(
     wanted = field_mask.parse(mask, field_mask.GENERATE)
     given: Request = normalise(body, REQUEST)
     notes = [note for rule in RULES for note in rule.apply(given, target)]
+    given["contents"] = with_ran_calls(given["contents"], context.recall, target)
     servers = take_servers(given)
     request, suited = for_model(given, target, context.recall)
     thoughts = narrow.lookup(request, "generationConfig", "thinkingConfig", "includeThoughts")

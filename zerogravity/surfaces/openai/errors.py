@@ -42,6 +42,8 @@ def _type(fault: Fault) -> str:
             return "authentication_error"
         case 403 if fault.origin is Origin.CLIENT:
             return "permission_error"
+        case 424:
+            return "external_connector_error"
         case status if status < 500:
             return "invalid_request_error"
         case _:

@@ -3,8 +3,8 @@
 * All members are there, null where there is nothing; ids have their prefixes and differ; indices of citations lie
   inside their text; arguments are the text of a JSON object.
 * ``queued``, ``in_progress``: no output, usage, error. ``completed``: with a time, all items whole. ``incomplete``:
-  with a reason. ``failed``: with an error of the closed list. ``cancelled``: without one. An end always has usage,
-  which adds up.
+  with a reason. ``failed``: with an error of the closed list. ``cancelled``: without one. An end has usage that adds
+  up; a failed or cancelled one may have none.
 
 Facts: wire-openai 5, 6, 13.
 """
@@ -109,7 +109,8 @@ def _by_status(value: Json, status: str, place: str) -> None:
             need(value[name] is None, f"{place}.{name}", f"is set while {status}")
         need(value["output"] == [], f"{place}.output", f"is not empty while {status}")
         return
-    check_usage(expect_object(value["usage"], f"{place}.usage"), f"{place}.usage")
+    if value["usage"] is not None or status in ("completed", "incomplete"):
+        check_usage(expect_object(value["usage"], f"{place}.usage"), f"{place}.usage")
     if status == "completed":
         at = expect_count(value["completed_at"], f"{place}.completed_at")
         need(at >= value["created_at"], f"{place}.completed_at", "lies before created_at")

@@ -3,7 +3,7 @@
 The items are kept as their clients have seen them, with what Google wants back of them in ``encrypted_content``, shown
 or not. What a turn adds, it adds whole, when it is over and has not failed; beside the items of its answer stands the
 answer in Google's form, which the model gets back as it was. Once one of those items is deleted, the others go to the
-model as they would from a client that keeps its items itself.
+model as they would from a client that keeps its items itself; what makes no sense without it is left out.
 
 Facts: the SDK's ``types/conversations``; errors as the API gives them (seen 2025-10 to 2026-09).
 """
@@ -27,9 +27,11 @@ from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES
-from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference, with_ids
-from zerogravity.surfaces.responses.server_calls import LIST
-from zerogravity.surfaces.responses.server_input import RESPONSE, answer_of
+from zerogravity.surfaces.responses.items import SKIPPED, Entry, Items, reference
+from zerogravity.surfaces.responses.listed import listed
+from zerogravity.surfaces.responses.loose_ends import without
+from zerogravity.surfaces.responses.server_calls import CALL, LIST, RESPONSE
+from zerogravity.surfaces.responses.server_input import answer_of, ends_a_turn
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
@@ -39,25 +41,14 @@ MAX_ITEMS = 20  # in one request
 ENCRYPTED = "reasoning.encrypted_content"
 SUMMARIES = ("compaction", "compaction_summary")
 TYPES = tuple(kind for kind in (*PREFIXES, "item_reference", *SKIPPED) if kind != TRIGGER)
-_DONE: Json = {"status": "completed"}
-DEFAULTS: Mapping[str, Json] = {  # what the API adds where its schema demands it and a request may leave it out
-    **dict.fromkeys(
-        (
-            "function_call", "function_call_output", "local_shell_call", "shell_call", "shell_call_output",
-            "apply_patch_call", "apply_patch_call_output", "tool_search_call", "tool_search_output",
-            "web_search_call", "computer_call", "computer_call_output",
-        ),
-        _DONE,
-    ),
-    "additional_tools": {"role": "developer"},
-    "reasoning": {"summary": []},
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is an *answer*, in front of the items
-    that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their ids."""
+    """``created``: wall-clock seconds. ``items``: oldest first; one without an id is the *answer* of a ``turn``, in
+    front of the items that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their
+    ids, both empty where the items stand for themselves; and ``listings``, what its turn has learnt of MCP servers'
+    tools."""
 
     id: str
     owner: str
@@ -94,12 +85,12 @@ class Conversation:
 
     def adding(self, items: Sequence[Json]) -> Conversation:
         """With these at its end, but for those that it has already."""
-        known = self.visible.keys()
+        known = {identity for item in self.items for identity in _ids(item)}
         return replace(self, items=(*self.items, *(item for item in items if known.isdisjoint(_ids(item)))))
 
     def without(self, item_id: str) -> Conversation:
-        """Without that item, and the answer that it was part of."""
-        return replace(self, items=tuple(item for item in self.items if item_id not in _ids(item)))
+        """Without that item; the answer that it was part of is not whole any more."""
+        return replace(self, items=without(self.items, (item_id,)))
 
     def as_json(self) -> dict[str, Any]:
         """What ``of_json`` takes, besides id and owner."""
@@ -111,7 +102,7 @@ class Conversation:
 
 
 def _ids(item: Json) -> Sequence[str]:
-    return [item["id"]] if "id" in item else item["shown_as"]
+    return [item["id"]] if "id" in item else [item.get("turn", ""), *item["shown_as"]]
 
 
 def _outlives_a_summary(item: Json) -> bool:
@@ -220,7 +211,7 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
             answer_of(entry.item, entry.path)  # to a request that need not be here
         else:
             reader.read([entry])
-    made = kept(with_ids(entries, context.turn_id))
+    made = kept(listed(entries, context.turn_id))
     check_new(made, (), "items")
     return tuple(made)
 
@@ -236,8 +227,8 @@ def _resolved(item: Json, path: str, context: Context) -> Json:
 
 
 def kept(items: Sequence[Json]) -> list[Json]:
-    """Items with ids, complete as the API lists them."""
-    return [{**DEFAULTS.get(str(item["type"]), {}), **item} for item in items if item.get("type") != TRIGGER]
+    """Without what only asks for something."""
+    return [item for item in items if item["type"] != TRIGGER]
 
 
 class _Nowhere(History):
@@ -265,18 +256,25 @@ class _Nowhere(History):
 
 
 def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
-    """What a turn that is over adds, its input first; nothing if it has failed."""
+    """What a turn that is over adds, its input first; of one that has failed, only the calls that it has run because
+    the conversation held an approval, which is used up."""
     turn, state = channel.turn, channel.state
     assert state.terminal is not None, "the turn is not over"
-    if not isinstance(outcome(turn, state, state.terminal), Finished):
-        return ()
     details = turn.details_as(ResponsesDetails)
     stored = stored_at_end(channel, secret)
-    shown_as = [narrow.text(item["id"]) for item in narrow.objects(stored.response["output"])]
+    output = narrow.objects(stored.response["output"])
+    end: dict[str, Any] = {"turn": turn.id, "contents": [], "family": stored.family, "shown_as": []}
+    if not isinstance(outcome(turn, state, state.terminal), Finished):
+        given = {item.get("approval_request_id") for item in details.input}
+        used = [item for item in output if item["type"] == CALL and item["approval_request_id"] not in (None, *given)]
+        return (end, *used) if used else ()
+    shown_as = [narrow.text(item["id"]) for item in output]
     before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
-    answer = list(stored.contents[len(before) :])
-    made = [{"contents": answer, "family": stored.family, "shown_as": shown_as}] if answer and shown_as else []
-    return (*kept(details.input), *made, *(stored.items[item_id] for item_id in shown_as))
+    learnt = [each for each in stored.listings if each["at"] == turn.created]
+    end |= {"listings": learnt} if learnt else {}
+    if shown_as and (answer := list(stored.contents[len(before) :])):
+        end |= {"contents": answer, "shown_as": shown_as}
+    return (*kept(details.input), end, *(stored.items[item_id] for item_id in shown_as))
 
 
 # -- what the next turn reads --------------------------------------------------------------------------------------
@@ -288,24 +286,28 @@ def entries_of(items: Sequence[Json]) -> list[Entry]:
 
 
 def read(items: Sequence[Json], reader: Items, history: History, target: Target) -> None:
-    """Items with their answers → the history of a turn. Raises FaultError 400."""
+    """Items with their answers → the history of a turn. Raises FaultError 400. A list of tools by itself says neither
+    where nor when it was made: those count that an answer has."""
     noted = len(reader.notes)
     by_id = {entry.item["id"]: entry for entry in entries_of(items)}
     answered: set[str] = set()
     waiting: list[Entry] = []
     for item in items:
-        if "id" not in item:
+        if ends_a_turn(item) and not item["shown_as"]:
+            continue
+        if ends_a_turn(item):
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
             shown = [by_id[item_id].item for item_id in item["shown_as"]]
             reader.remember_calls(shown)
-            reader.read([by_id[item_id] for item_id in item["shown_as"] if by_id[item_id].kind == LIST])
+            reader.servers.listings += item.get("listings", ())
             reader.servers.ran(shown)
+            reader.servers.settle()
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
             reader.servers.asked(shown)
-        elif item["id"] not in answered:
+        elif item["id"] not in answered and item["type"] != LIST:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)
     del reader.notes[noted:]  # they are for those who send the items

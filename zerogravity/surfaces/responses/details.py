@@ -21,7 +21,8 @@ class ResponsesDetails(Details):
     ``users``       the user's messages of the responses before.
     ``system``, ``tools``  what a continuing turn takes over (``StoredTurn``).
     ``dialogue``    the contents without what only Google's rules demand; None where they hold nothing of that kind.
-    ``listings``    what the dialogue knows of MCP servers' tools: {server_label, server_url, tools}, as MCP lists them.
+    ``listings``    what the dialogue knows of MCP servers' tools: {server_label, of, tools, at}: ``of`` marks the
+                    place, if we have listed them; the tools as MCP lists them; ``at`` in wall-clock seconds.
     ``known``       labels of the servers whose tools are not listed again.
     ``approved``    ids of the calls that the client has approved → ids of the items that asked.
     """

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.openai import content
 from zerogravity.surfaces.openai.content import Content
-from zerogravity.surfaces.responses import client_tools, server_calls
+from zerogravity.surfaces.responses import client_tools, loose_ends, server_calls
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.ids import PREFIXES
@@ -86,30 +85,6 @@ def reference(item: Json) -> str | None:
     return None
 
 
-def with_ids(entries: Sequence[Entry], turn_id: str) -> list[Json]:
-    """The items as the API lists them: each with an id; messages with a type, a status and an array of parts."""
-    made: list[Json] = []
-    for index, entry in enumerate(entries):
-        given = entry.item.get("id")
-        prefix = PREFIXES.get(entry.kind, "item")
-        own = given if isinstance(given, str) and given else ids.derive(prefix, turn_id, "input", index)
-        item = _message(entry.item) if entry.kind == "message" else entry.item
-        if item.get("encrypted_content", "") is None:
-            item = {name: value for name, value in item.items() if name != "encrypted_content"}
-        made.append({**item, "id": own})
-    return made
-
-
-def _message(item: Json) -> Json:
-    parts = item.get("content")
-    if isinstance(parts, str):
-        text: Part = {"type": "input_text", "text": parts}
-        if item.get("role") == "assistant":
-            text = {"type": "output_text", "text": parts, "annotations": [], "logprobs": []}
-        parts = [text]
-    return {"status": "completed", **item, "type": "message", "content": parts}
-
-
 class Items:
     """Reads one request's items into a ``History``. ``system``: texts of its system and developer items.
     ``notes``: what was skipped. ``servers``: what they say of MCP servers."""
@@ -117,7 +92,7 @@ class Items:
     def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
         self.system: list[str] = []
         self.notes: list[str] = []
-        self.servers = ServerInput(history, tools.servers, self._model_call)
+        self.servers = ServerInput(history, tools.servers, self._model_call, self.notes, context.created)
         self._history = history
         self._context = context
         self._target = target
@@ -209,11 +184,11 @@ class Items:
         self._thoughts.clear()
 
     def _picture(self, item: Json, path: str) -> None:
-        result = fields.string(item, "result", path=path)
-        if not result:
+        fields.string(item, "output_format", path=path)
+        if not fields.string(item, "result", path=path):
             self.notes.append(f"{path}: image without data, skipped")
             return
-        part = media.blob(result, None, None, param=f"{path}.result")
+        part = loose_ends.picture(item, f"{path}.result")
         for carried in self._unsealed(item, path):
             part["thoughtSignature"] = carried.signature
         self._model([part])

@@ -64,8 +64,10 @@ from zerogravity.surfaces.responses import compaction, conversation
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
-from zerogravity.surfaces.responses.server_input import with_listings
+from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve
+from zerogravity.surfaces.responses.listed import listed
+from zerogravity.surfaces.responses.loose_ends import without_loose_ends
+from zerogravity.surfaces.responses.server_input import fresh, with_listings
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -159,23 +161,23 @@ def parse(body: Json, context: Context) -> Turn:
     refuse(body, OF_CHAT)
     model, models = named_models(body)
     refuse(body, PARAMETERS)
-    held, previous = _conversation(body, context), _previous(body, context)
-    before = conversation.entries_of(held or ())
-    entries, skipped = _entries(body, context, before, continues=bool(before) or previous is not None)
+    there, previous = _conversation(body, context), _previous(body, context)
+    held, left_out = without_loose_ends(there)
+    entries, skipped = _entries(body, context, there, previous)
     target = context.target(model)
-    given, added = fields.array(body, "tools") or [], _added_tools([*before, *entries], previous)
+    given, added = fields.array(body, "tools") or [], _added_tools(held, entries, previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     members, notes = request_members(tools, lambda: tool_choice(body, tools), names := NameMap(), target.family)
-    history = History(context.recall, names, target)
+    history = History(context.recall, names, target, shows_ran=True)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
-    reader.servers.begin(entry.item for entry in (*before, *entries))
-    _before(body, previous, held or (), target, history, reader)
+    reader.servers.begin((*held, *(entry.item for entry in entries)))
+    _before(body, previous, held, target, history, reader)
     reader.read(entries[:-1] if compacts else entries)
     contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
     members = {"contents": contents, **members, **({"systemInstruction": system} if system else {})}
     request, suited = _finished(body, members, target, context, compacts=compacts, pictures=tools.pictures)
-    listings = (*(previous.listings if previous else ()), *reader.servers.listings)
+    listings = fresh((*(previous.listings if previous else ()), *reader.servers.listings), context.fresh_from)
     servers = () if compacts else with_listings(tools.servers, listings)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     details = ResponsesDetails(
@@ -183,8 +185,8 @@ def parse(body: Json, context: Context) -> Turn:
         include=_include(body),
         namespaces=tools.namespaces,
         compacts=compacts,
-        input=tuple(with_ids(entries, context.turn_id)),
-        users=previous.users if previous else tuple(compaction.users(entry.item for entry in before or ())),
+        input=tuple(listed(entries, context.turn_id)),
+        users=previous.users if previous else tuple(compaction.users(held)),
         system=(*(previous.system if previous else ()), *reader.system),
         tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
         dialogue=None if contents is history.dialogue else tuple(history.dialogue),
@@ -212,7 +214,7 @@ def parse(body: Json, context: Context) -> Turn:
         conversation=conversation.named(body) or "",
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *suited, *_unserved(body)),
+        notes=(*left_out, *skipped, *notes, *reader.notes, *history.notes, *suited, *_unserved(body)),
     )
 
 
@@ -235,10 +237,10 @@ def _finished(
 # -- the input -----------------------------------------------------------------------------------------------
 
 
-def _conversation(body: Json, context: Context) -> Sequence[Json] | None:
-    """What comes before the input in its conversation; None: it belongs to none."""
+def _conversation(body: Json, context: Context) -> Sequence[Json]:
+    """What comes before the input in its conversation."""
     if (wanted := conversation.named(body)) is None:
-        return None
+        return ()
     if (found := context.conversation(wanted)) is None:
         raise conversation.not_found(wanted)
     return found
@@ -259,9 +261,10 @@ def _previous(body: Json, context: Context) -> StoredTurn | None:
 
 
 def _entries(
-    body: Json, context: Context, before: Sequence[Entry], *, continues: bool
+    body: Json, context: Context, there: Sequence[Json], previous: StoredTurn | None
 ) -> tuple[list[Entry], tuple[str, ...]]:
     """The input, which may repeat nothing of its conversation; and notes."""
+    continues = bool(there) or previous is not None
     if body.get("input") is None and not continues:
         raise fields.missing("input")
     if body.get("input") == [] and not continues:
@@ -269,16 +272,18 @@ def _entries(
         raise bad_request(text, param="input", code="empty_array")
     entries, notes = resolve(body, context)
     if body.get("conversation") is not None:
-        conversation.check_new([entry.item for entry in entries], {entry.item["id"] for entry in before}, "input")
+        conversation.check_new([entry.item for entry in entries], {item.get("id") for item in there}, "input")
     return entries, notes
 
 
-def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
+def _added_tools(
+    held: Sequence[Json], entries: Sequence[Entry], previous: StoredTurn | None
+) -> list[tuple[str, list[object]]]:
     """Tools that are declared in the input, of this turn and of those that it continues."""
     groups: list[tuple[str, list[object]]] = []
     if previous is not None and previous.tools:
         groups.append(("previous_response_id.tools", list(previous.tools)))
-    for entry in entries:
+    for entry in (*conversation.entries_of(held), *entries):
         if entry.kind in ("additional_tools", "tool_search_output"):
             groups.append((f"{entry.path}.tools", fields.array(entry.item, "tools", path=entry.path) or []))
     return groups

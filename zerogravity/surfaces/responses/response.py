@@ -13,6 +13,7 @@ Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from zerogravity import ids
@@ -32,7 +33,7 @@ from zerogravity.surfaces.responses.compaction import outcome, summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES, response_id
 from zerogravity.surfaces.responses.server_calls import call_item as server_call_item
-from zerogravity.surfaces.responses.server_calls import list_item, request_item
+from zerogravity.surfaces.responses.server_calls import gone, list_item, request_item
 
 Json = dict[str, Any]
 
@@ -69,6 +70,9 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
     return finished(turn, state, state.terminal, output.items)
 
 
+NEED_USAGE = ("completed", "incomplete")  # clients fail without integers there; elsewhere 0 would be a figure
+
+
 def unfinished(turn: Turn, status: str) -> Json:
     """A Response without output and usage."""
     return _object(turn, status, [])
@@ -85,7 +89,7 @@ def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json
         completed_at=_completed_at(turn, state) if status == "completed" else None,
         error=error(terminal.fault) if isinstance(terminal, Failed) and status == "failed" else None,
         incomplete_details={"reason": reason} if reason else None,
-        usage=responses_usage(state.usage),
+        usage=responses_usage(state.usage) if state.usage.told or status in NEED_USAGE else None,
     )
 
 
@@ -98,7 +102,7 @@ def error(fault: Fault) -> Json:
     """``{code, message}``; typed clients only accept the codes of the API's closed list."""
     if fault.status == 429:
         code = "rate_limit_exceeded"
-    elif 400 <= fault.status < 500 and fault.status not in (408, 409, 499):
+    elif 400 <= fault.status < 500 and fault.status not in (408, 409, 424, 499):
         code = "invalid_prompt"
     else:
         code = "server_error"
@@ -202,11 +206,18 @@ class Output:
         return self.items[begin:]
 
     def listed(self, listing: ToolsListed) -> list[Json]:
-        """The tools of a server, unless the dialogue has them already."""
+        """The tools of a server, unless the dialogue has them already, and what has been approved and is not among
+        them: each call at its beginning and at its end."""
+        if self.compacts:
+            return []
         begin = len(self.items)
-        if not self.compacts and listing.server not in self._known:
+        if listing.server not in self._known:
             self._add(list_item(listing))
-        return self.items[begin:]
+        made = self.items[begin:]
+        for call in gone(self._turn.approvals, listing):
+            self._add(self._server_call(replace(call, returned=None)))
+            made += self.items[-1], self._over(call)
+        return made
 
     def returned(self, call: Call) -> list[Json]:
         """A call that the gateway has run."""

@@ -6,16 +6,20 @@ Source: OpenAI's schema (McpListTools, McpCall, McpApprovalRequest, McpToolCallE
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from zerogravity import ids
-from zerogravity.core.events import ToolsListed
+from zerogravity.core.events import CallReturned, ToolsListed
 from zerogravity.core.fold import Call
+from zerogravity.core.turn import Approval
+from zerogravity.surfaces.common.answer_contents import GONE
+from zerogravity.surfaces.common.declarations import server_tool
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
-LIST, CALL, REQUEST = "mcp_list_tools", "mcp_call", "mcp_approval_request"
+LIST, CALL, REQUEST, RESPONSE = "mcp_list_tools", "mcp_call", "mcp_approval_request", "mcp_approval_response"
 RUNS = "in_progress"
 
 
@@ -77,6 +81,16 @@ def call_item(call: Call, request_id: str | None, status: str = RUNS) -> dict[st
         "output": returned.output if returned and returned.error is None else None,
         "server_label": call.server,
     }
+
+
+def gone(approvals: Iterable[Approval], listing: ToolsListed) -> Iterator[Call]:
+    """The calls that the client has approved whose tool that server does not offer any more: each with its error."""
+    offered = {tool.get("name") for tool in listing.tools}
+    for each in approvals:
+        if each.approve and each.server == listing.server and not listing.error and each.tool not in offered:
+            failed = CallReturned(each.call_id, GONE, {"type": "mcp_protocol_error", "code": -32602, "message": GONE})
+            key = server_tool(each.server, each.tool)
+            yield Call(0, each.call_id, key, each.args_json, server=each.server, tool=each.tool, returned=failed)
 
 
 def item_id(kind: str, call_id: str) -> str:

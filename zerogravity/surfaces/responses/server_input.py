@@ -1,7 +1,8 @@
 """What the input says of MCP servers: their tools, calls that were run here, calls that asked and what the client says.
 
 A call and its result go to Google like those of a function. A request that nobody answers was not approved. Of one that
-is approved the result is left open, unless the input has it already, as a client that keeps no response sends it.
+is approved the result is left open, unless the input has it already, as a client that keeps no response sends it. An
+approval is used once: where a turn has been answered since, its call is not run, whatever has become of it.
 """
 
 from __future__ import annotations
@@ -16,31 +17,43 @@ from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.declarations import server_tool
 from zerogravity.surfaces.common.history import History
-from zerogravity.surfaces.responses.server_calls import CALL, LIST, REQUEST, call_id, listed_tools
+from zerogravity.surfaces.responses.server_calls import CALL, LIST, REQUEST, RESPONSE, call_id, listed_tools
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
-RESPONSE = "mcp_approval_response"
 ITEMS = (LIST, CALL, REQUEST, RESPONSE)
 NOT_APPROVED = "the user has not approved this call, so it was not run"
+USED = "what this call has come to is not known any more, and it is not run again"
+BROUGHT = ("image_generation_call", "web_search_call", "compaction", "compaction_summary")  # no turn waits behind these
 NOT_RUN = "this call has no result: it was not run to its end"
 
 
 class ServerInput:
-    """``model_call``: (call id, key, arguments) of a call of the model. ``approvals``: what the client says in this
-    input. ``listings``: what it knows of tools."""
+    """``model_call``: (call id, key, arguments) of a call of the model. ``notes``: gets what is ignored.
+    ``approvals``: what the client says in this input. ``listings``: what it knows of tools. ``now``: wall-clock
+    seconds."""
 
     def __init__(
-        self, history: History, servers: Sequence[ToolServer], model_call: Callable[[str, str, str], None]
+        self,
+        history: History,
+        servers: Sequence[ToolServer],
+        model_call: Callable[[str, str, str], None],
+        notes: list[str],
+        now: float,
     ) -> None:
         self.approvals: list[Approval] = []
         self.listings: list[Json] = []
+        self._now = now
         self._history = history
         self._labels = {server.label for server in servers}
         self._model_call = model_call
+        self._notes = notes
         self._requests: dict[str, Json] = {}  # by id: those that may be answered
         self._answered: set[str] = set()  # ids of the requests that this input answers
+        self._passed: set[str] = set()  # … of those that nobody had answered when the dialogue went on
+        self._used: set[str] = set()  # … of those whose answers an earlier turn has had
         self._run: set[str] = set()  # ids of the calls that it has as items
+        self._due: list[str] = []  # ids of the calls whose results are to come with such items
 
     @property
     def approved(self) -> dict[str, str]:
@@ -48,12 +61,22 @@ class ServerInput:
         return {each.call_id: each.request_id for each in self.approvals if each.approve}
 
     def begin(self, items: Iterable[Json]) -> None:
-        """Look through the input, before anything is read."""
+        """Look through the input, and the conversation before it, before anything is read."""
+        waiting: set[str] = set()
         for item in items:
-            if _is(item, RESPONSE):
-                self._answered.add(narrow.text(item.get("approval_request_id")))
+            if _is(item, REQUEST):
+                waiting.add(narrow.text(item.get("id")))
+            elif _is(item, RESPONSE):
+                self._answered.add(asked := narrow.text(item.get("approval_request_id")))
+                waiting.discard(asked)
             elif _is(item, CALL):
                 self._run.add(call_id(CALL, narrow.text(item.get("id"))))
+            elif ends_a_turn(item):
+                self._used |= self._answered
+                self._passed |= waiting
+                waiting.clear()
+            elif item.get("type") in BROUGHT or item.get("role") == "assistant":
+                self._used |= self._answered
 
     def ran(self, items: Iterable[Json]) -> None:
         """Items of an answer that the history gets in Google's form: their results belong to calls that were approved
@@ -67,6 +90,13 @@ class ServerInput:
         for item in items:
             if _is(item, REQUEST) and self._history.expects(call_id(REQUEST, narrow.text(item.get("id")))):
                 self._ask(item)
+
+    def settle(self) -> None:
+        """The dialogue goes on with another answer: by now all calls before it have come to something."""
+        for called in self._due:
+            if self._history.expects(called):
+                self._history.result(called, NOT_RUN, error=True)
+        self._due.clear()
 
     def read(self, kind: str, item: Json, path: str) -> None:
         """Raises FaultError 400 naming the member."""
@@ -87,7 +117,7 @@ class ServerInput:
         for _ in fields.each_object(tools, f"{path}.tools"):
             pass
         if tools and not item.get("error"):
-            self.listings.append({"server_label": label, "tools": listed_tools(item)})
+            self.listings.append({"server_label": label, "tools": listed_tools(item), "at": self._now})
 
     def _called(self, item: Json, path: str) -> None:
         called = call_id(CALL, fields.required_string(item, "id", path=path))
@@ -101,9 +131,13 @@ class ServerInput:
             self._history.result(called, output)
 
     def _ask(self, item: Json) -> None:
-        self._requests[item["id"]] = item
-        if item["id"] not in self._answered:
-            self._history.result(call_id(REQUEST, item["id"]), NOT_APPROVED, error=True)
+        asked, called = item["id"], call_id(REQUEST, item["id"])
+        if called in self._run:
+            self._due.append(called)
+        if asked in self._answered and asked not in self._passed:
+            self._requests[asked] = item
+        elif called not in self._run:
+            self._history.result(called, NOT_APPROVED, error=True)
 
     def _answer(self, item: Json, path: str) -> None:
         asked, approve, reason = answer_of(item, path)
@@ -111,6 +145,11 @@ class ServerInput:
             raise _unknown(f"No MCP approval request with id '{asked}' waits for an answer.", path)
         called = call_id(REQUEST, asked)
         if approve and called in self._run:
+            return
+        used = asked in self._used
+        if approve and used:
+            self._notes.append(f"{path}: an earlier turn has had this approval, so the call is not run")
+            self._history.result(called, USED, error=True)
             return
         label = narrow.text(request.get("server_label"))
         if approve and label not in self._labels:
@@ -122,13 +161,18 @@ class ServerInput:
             narrow.text(request.get("name")),
             narrow.text(request.get("arguments")),
             approve,
-            reason,
         )
-        self.approvals.append(approval)
+        if not used:
+            self.approvals.append(approval)
         if approve:
             self._history.result(called, pending(called))
         else:
             self._history.result(called, ". Reason: ".join(filter(None, (NOT_APPROVED, reason))), error=True)
+
+
+def ends_a_turn(item: Json) -> bool:
+    """Whether it is no item but tells, in a conversation, where a turn has ended."""
+    return "shown_as" in item and "id" not in item
 
 
 def answer_of(item: Json, path: str) -> tuple[str, bool, str]:
@@ -170,9 +214,14 @@ def with_listings(servers: Iterable[ToolServer], known: Sequence[Json]) -> tuple
     return tuple(replace(server, listed=_listed(server, known)) for server in servers)
 
 
-def listing(server: ToolServer, tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What a later turn of the dialogue has to know of them."""
-    return {"server_label": server.label, "of": _mark(server), "tools": list(tools)}
+def listing(server: ToolServer, tools: Sequence[dict[str, Any]], at: float) -> dict[str, Any]:
+    """What a later turn of the dialogue has to know of them. ``at``: wall-clock seconds."""
+    return {"server_label": server.label, "of": _mark(server), "tools": list(tools), "at": at}
+
+
+def fresh(known: Iterable[Json], since: float) -> tuple[Json, ...]:
+    """What still counts of it. Earlier versions did not keep when a list was made: that is not known to be fresh."""
+    return tuple(entry for entry in known if entry.get("at", 0) >= since)
 
 
 def _listed(server: ToolServer, known: Sequence[Json]) -> tuple[Json, ...] | None:

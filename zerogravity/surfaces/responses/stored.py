@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Finished, Usage
+from zerogravity.core.events import Finished
 from zerogravity.core.fold import Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
@@ -20,17 +20,19 @@ from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.answer_contents import NOT_RUN, filled, with_answer
 from zerogravity.surfaces.common.history import CONTINUE
 from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
-from zerogravity.surfaces.openai.answer import is_picture, responses_usage
+from zerogravity.surfaces.openai.answer import is_picture
 from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.breaking_off import closing
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
-from zerogravity.surfaces.responses.server_calls import call_id
+from zerogravity.surfaces.responses.server_calls import call_id, gone
 from zerogravity.surfaces.responses.server_input import listing
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 CUT_OFF = "zerogravity stopped while this response was running"
+NOT_KEPT = "the end of this response could not be stored and is lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class StoredResponse:
     ``sealed``       item id → ``encrypted_content`` that a reference to the item restores, shown or not.
     ``family, system, tools``  see ``StoredTurn``.
     ``frames``       the SSE frames of a background stream, for byte-for-byte replay.
-    ``running``      stored at its start; the process is still working on it.
-    ``cut_off``      the process stopped before its end.
+    ``running``      not over; the process is still working on it.
+    ``cut_off``      its end is not known: the process stopped before it, it could not be stored, or it was ended from
+                     outside. So is what was shown beyond ``frames``.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
     ``listings``     what the dialogue knows of MCP servers' tools.
     """
@@ -103,7 +106,8 @@ class StoredResponse:
         return cls(**members, frames=frames, running=running)
 
 
-_SEPARATE = ("frames", "running", "cut_off")
+_SEPARATE = ("frames", "running")
+QUEUED = 2  # frames of a background stream before its first record
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
@@ -154,22 +158,39 @@ def _listings(turn: Turn, state: TurnState) -> list[Json]:
     """What this turn has learnt of MCP servers' tools."""
     servers = {server.label: server for server in turn.servers if server.listed is None}
     return [
-        listing(servers[each.server], each.tools)
+        listing(servers[each.server], each.tools, turn.created)
         for each in state.listings
         if each.server in servers and not each.error
     ]
 
 
-def cut_off(stored: StoredResponse) -> StoredResponse:
-    """A response that was running when its process stopped, as a failed one."""
-    error = response.error(internal(CUT_OFF, Termination.SHUTDOWN))
-    failed = {**stored.response, "status": "failed", "error": error, "usage": responses_usage(Usage())}
-    number = len(stored.frames)
-    frames = (
-        frame("response.in_progress", number, response={**stored.response, "status": "in_progress"}),
-        frame("response.failed", number + 1, response=failed),
-    )
-    return replace(stored, response=failed, frames=(*stored.frames, *frames), running=False, cut_off=True)
+def so_far(stored: StoredResponse) -> StoredResponse:
+    """A response that is running, as it is after its ``frames``."""
+    status = "in_progress" if len(stored.frames) > QUEUED else stored.response["status"]
+    return replace(stored, response={**stored.response, "status": status})
+
+
+def cut_off(stored: StoredResponse, why: str = CUT_OFF) -> StoredResponse:
+    """A response whose end is not known, as a failed one."""
+    return _ended(stored, "failed", response.error(internal(why, Termination.SHUTDOWN)))
+
+
+def withdrawn(stored: StoredResponse) -> StoredResponse:
+    """A response that was deleted while it was running, as those see it who follow it."""
+    return _ended(stored, "cancelled", None)
+
+
+def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
+    frames, output = list(stored.frames), list[Json]()
+    if len(frames) <= QUEUED:
+        running = {**stored.response, "status": "in_progress"}
+        frames.append(frame("response.in_progress", len(frames), response=running))
+    else:
+        more, output = closing(frames)
+        frames += more
+    over = {**stored.response, "status": status, "error": error, "output": output, "usage": None}
+    frames.append(frame("response.failed", len(frames), response=over))
+    return replace(stored, response=over, frames=tuple(frames), running=False, cut_off=True)
 
 
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
@@ -202,7 +223,8 @@ def _answered(turn: Turn, state: TurnState) -> list[Json]:
     if not turn.approvals:
         return list(_asked(turn))
     results = {approval.call_id: NOT_RUN for approval in turn.approvals}
-    results |= {call.call_id: call.returned for call in state.function_calls if call.returned is not None}
+    missing = (call for listing in state.listings for call in gone(turn.approvals, listing))
+    results |= {call.call_id: call.returned for call in (*missing, *state.function_calls) if call.returned is not None}
     return filled(_asked(turn), results, turn.target.family)
 
 

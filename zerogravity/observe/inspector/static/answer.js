@@ -19,12 +19,19 @@ export function title(item) {
 class Item {
   constructor(item) {
     this.kind = item.kind;
+    this.call = item.call_id;
     this.text = "";
     this.title = h("span", {});
     this.body = h("div", { class: "body" });
     this.node = h("details", { class: `item ${item.kind} answer`, open: true },
       h("summary", { onclick: () => { this.touched = true; } }, this.title), this.body);
     this.grow(item);
+  }
+
+  /** Whether it is the item that it was: what a failed round has brought gives its place to another. */
+  is(item) {
+    const { text } = item, same = text === undefined || item.at > 0 || text.startsWith(this.text) || this.text.startsWith(text);
+    return this.kind === item.kind && this.call === item.call_id && same;
   }
 
   grow(item) {
@@ -67,38 +74,46 @@ export class Items {
     this.folded = folded;
     this.wanted = wanted;
     this.items = new Map();
+    this.total = 0;
   }
 
   get size() { return this.items.size; }
 
+  /** The item at `n`. Where another one stood, it and all behind it are no part of the answer any more. */
   place(n, item) {
-    const old = this.items.get(n);
-    if (old?.kind === item.kind) return old;
-    const made = new Item(item);
-    if (old) old.node.replaceWith(made.node); else this.node.append(made.node);
+    const old = this.items.get(n), wanted = this.wanted(item);
+    if (wanted && old?.is(item)) return old;
+    if (old) this.cut(n);
+    if (!wanted) return null;
+    const made = new Item(item.at ? { ...item, text: "" } : item);
+    this.node.append(made.node);
     this.items.set(n, made);
     return made;
   }
 
-  update(items) {
-    items.forEach((item, n) => { if (this.wanted(item)) this.place(n, item).grow(item); });
-    this.fold(items.length);
+  cut(total) {
+    for (const [n, { node }] of this.items) if (n >= total) { node.remove(); this.items.delete(n); }
   }
 
-  patch(changes) {
-    let last = 0;
+  /** What is fetched may be behind what came live, unless it is the `whole` answer. */
+  update(items, whole) {
+    items.forEach((item, n) => this.place(n, item)?.grow(item));
+    if (whole) this.cut(items.length);
+    this.fold(whole ? items.length : Math.max(this.total, items.length));
+  }
+
+  patch(changes, total) {
     for (const change of changes) {
-      last = change.n + 1;
-      if (!this.wanted(change)) continue;
-      const item = this.place(change.n, { ...change, text: change.at ? undefined : change.text });
-      if (change.at !== undefined) item.patch(change); else item.grow(change);
+      const item = this.place(change.n, change);
+      if (change.at !== undefined) item?.patch(change); else item?.grow(change);
     }
-    this.fold(last);
+    this.cut(total);
+    this.fold(total);
   }
 
   /** Thinking is open as long as it is the newest thing there is. */
   fold(total) {
-    this.total = Math.max(this.total ?? 0, total);
+    this.total = total;
     if (this.folded) for (const [n, item] of this.items) if (item.kind === "thinking" && !item.touched) item.node.open = n === this.total - 1;
   }
 }
@@ -147,17 +162,17 @@ export class Answer {
   }
 
   update(details) {
-    this.thinking.update(details.items);
-    this.output.update(details.items);
+    this.thinking.update(details.items, details.closed);
+    this.output.update(details.items, details.closed);
     fill(this.end, failure(details), !this.output.size && !details.failure && empty(details.closed ? "No text." : "No text yet."));
     this.thoughts.hidden = !this.thinking.size;
     if (details.closed) this.live?.close();
-    else this.live ??= follow(this.id, (changes) => this.patch(changes));
+    else this.live ??= follow(this.id, (changes, total) => this.patch(changes, total));
   }
 
-  patch(changes) {
-    this.thinking.patch(changes);
-    this.output.patch(changes);
+  patch(changes, total) {
+    this.thinking.patch(changes, total);
+    this.output.patch(changes, total);
     if (this.output.size) this.end.querySelector(".empty")?.remove();
     this.thoughts.hidden = !this.thinking.size;
   }

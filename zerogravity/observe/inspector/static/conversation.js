@@ -72,14 +72,14 @@ export class Conversation {
   }
 
   update(details) {
-    this.answer.update(details.items);
+    this.answer.update(details.items, details.closed);
     fill(this.end, failure(details), !this.answer.size && !details.failure && empty("Nothing yet."));
     if (details.closed) this.live?.close();
-    else this.live ??= follow(this.id, (changes) => this.patch(changes));
+    else this.live ??= follow(this.id, (changes, total) => this.patch(changes, total));
   }
 
-  patch(changes) {
-    this.answer.patch(changes);
+  patch(changes, total) {
+    this.answer.patch(changes, total);
     if (this.answer.size) this.end.querySelector(".empty")?.remove();
   }
 

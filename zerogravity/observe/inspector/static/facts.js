@@ -38,15 +38,18 @@ export class Tools {
   }
 }
 
-const table = (names, rows) => h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", {}, name)))),
-  h("tbody", {}, rows.map((row) => h("tr", { class: row.kind }, row.cells.map((cell) => h("td", {}, cell))))));
+const COUNTS = ["prompt", "cached", "thoughts", "candidates", "tool_use", "total"];
+const table = (names, rows) => h("div", { class: "tokens" }, h("table", {}, h("thead", {}, h("tr", {}, names.map((name) => h("th", {}, name)))),
+  h("tbody", {}, rows.map((row) => h("tr", { class: row.kind }, row.cells.map((cell) => h("td", {}, cell)))))));
 
 export class Usage {
   constructor(box) { this.box = box; }
 
   update(details) {
-    const tokens = (name, usage, cost, kind) => ({ kind, cells: [name, usage.prompt, usage.cached, usage.thoughts, usage.candidates, usage.tool_use, usage.total]
-      .map((value) => (typeof value === "number" ? whole(value) : value)).concat(usage.total ? usage.source : "–", cost) });
+    const cost = (priced) => h("span", { title: PRICE }, price(priced) ?? "–");
+    const tokens = (name, usage, priced, kind) => ({ kind, cells: [name, ...COUNTS.map((count) => (usage.total ? whole(usage[count]) : "?")),
+      usage.total ? usage.source : "–", cost(priced)] });
+    const of = ({ model }) => model !== details.target && h("span", { class: "dim" }, ` ${model}`);
     const calls = Object.entries(details.usage_by_call);
     const { marks, gaps } = details.time;
     const first = marks.first_text ?? marks.first_call;
@@ -60,7 +63,7 @@ export class Usage {
     ];
     fill(this.box, h("h2", {}, "tokens"),
       table(["", "in", "cached", "thinking", "answer", "tool use", "total", "source", "price"],
-        [...calls.map(([number, usage]) => tokens(`call ${number}`, usage, "")), tokens("turn", details.usage, h("span", { title: PRICE }, price(details) ?? "–"), "sum")]),
+        [...calls.map(([number, usage]) => tokens([`call ${number}`, of(usage)], usage, usage)), tokens("turn", details.usage, details, "sum")]),
       h("h2", {}, "time and size"),
       h("dl", {}, figures.map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, String(value))])));
   }

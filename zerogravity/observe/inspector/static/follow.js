@@ -2,7 +2,7 @@
 
 import { recorded } from "./api.js";
 
-/** Calls `change(items)` for each message until the turn ends or `close` is called. Nothing is connected while the page
+/** Calls `change(items, total)` for each message until the turn ends or `close` is called. Nothing is connected while the page
  *  is hidden. */
 export function follow(id, change) {
   let source = null, over = recorded;
@@ -11,8 +11,8 @@ export function follow(id, change) {
     if (over || source || document.hidden) return;
     source = new EventSource(`/inspector/api/turns/${encodeURIComponent(id)}/live`);
     source.onmessage = (event) => {
-      const { items, closed } = JSON.parse(event.data);
-      change(items);
+      const { items, total, closed } = JSON.parse(event.data);
+      change(items, total);
       if (closed) end();
     };
     source.onerror = () => { if (source?.readyState === EventSource.CLOSED) end(); };

@@ -29,6 +29,17 @@ const alone = ({ model, until, reason, google }) => {
     `Google answered ${google}${reason ? ` (${reason})` : ""}, and is not asked before that`);
 };
 
+/** The configured MCP servers: the ones that were not reached by name, and all of them in the title. */
+function mcp(servers) {
+  if (!servers.length) return null;
+  const failed = servers.filter(({ reachable }) => reachable === false);
+  const words = ({ reachable, failure, seen }) => (reachable === null ? "not used yet"
+    : `${reachable ? "reachable" : `failed: ${failure}`} (${day(new Date(seen) / 1000)})`);
+  return chip(failed.length ? "warn" : servers.some(({ reachable }) => reachable) ? "good" : "",
+    failed.length ? `mcp: ${failed.map(({ name }) => name).join(", ")} failed` : `mcp ${servers.length}`,
+    servers.map((one) => `${one.name} (${one.kind}): ${words(one)}`).join("\n"));
+}
+
 const CONNECTION = { live: "good", "no connection": "bad", locked: "bad" };
 const WHAT_TO_DO = {
   "no connection": ["The gateway does not answer.", "This page connects by itself as soon as it runs again: zerogravity serve"],
@@ -58,7 +69,7 @@ export function health(box, state, connection) {
   const [trouble, fix] = WHAT_TO_DO[connection] ?? [];
   const line = h("p", { class: "hop bad" }, trouble, " ", h("span", { class: "fix" }, fix));
   if (connection !== "live") return fill(box, chip(CONNECTION[connection] ?? "", connection), trouble && line);
-  const { line: words, checks = [], cooldowns = [], ready: isReady, quota = [], ...rest } = state;
+  const { line: words, checks = [], cooldowns = [], ready: isReady, quota = [], mcp_servers: servers = [], ...rest } = state;
   const ready = typeof words === "string" ? words.startsWith("ready") : isReady;
   const told = checks.length ? (ready ? "ready" : "not ready") : words;
   return fill(box,
@@ -66,6 +77,7 @@ export function health(box, state, connection) {
     words && chip(`summary ${ready ? "good" : "bad"}`, told, words),
     cooldowns.map(alone),
     checks.map((check) => chip(verdict(check), check.name, history(check))),
+    mcp(servers),
     quotas(quota),
     Object.entries(rest).map(([name, value]) => figure(name, value)),
     checks.filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },

@@ -3,8 +3,6 @@
 import { add, fill, h } from "./dom.js";
 import { proposals } from "./query.js";
 
-const BEFORE = 6;  // characters of a snippet before what was found
-
 export class Search {
   constructor({ input, hints, remark }, store, older) {
     Object.assign(this, { input, hints, note: remark, store, older, at: -1, listed: [] });
@@ -80,22 +78,16 @@ export class Search {
   }
 }
 
-/** `text` from shortly before the first of the words on: a row shows its beginning only. */
-export function near(text, words) {
-  const lower = text.toLowerCase(), at = Math.min(...words.map((word) => lower.indexOf(word)).filter((at) => at >= 0));
-  const from = at > BEFORE && at < Infinity ? text.lastIndexOf(" ", at - BEFORE) + 1 : 0;
-  return from ? `…${text.slice(from)}` : text;
-}
-
-/** `text` with the words marked. */
+/** `text` with the words marked; what stands before the first of them and the rest apart: a row cuts either on its own. */
 export function marked(text, words) {
-  const node = h("span", {}), lower = text.toLowerCase();
-  let from = 0;
-  while (from < text.length) {
-    const [at, word] = words.map((word) => [lower.indexOf(word, from), word]).filter(([at]) => at >= 0).sort(([a], [b]) => a - b)[0] ?? [];
-    if (at === undefined) break;
-    add(node, text.slice(from, at), h("mark", {}, text.slice(at, at + word.length)));
-    from = at + word.length;
+  const line = text.replace(/\s+/g, " "), lower = line.toLowerCase(), rest = h("span", { class: "rest" });
+  const next = (from) => words.map((word) => [lower.indexOf(word, from), word]).filter(([at]) => at >= 0).sort(([a], [b]) => a - b)[0];
+  let from = next(0)?.[0] ?? 0;
+  const before = line.slice(0, from);
+  for (let found = next(from); found; found = next(from)) {
+    const [at, word] = found, end = at + word.length;
+    add(rest, line.slice(from, at), h("mark", {}, line.slice(at, end)));
+    from = end;
   }
-  return add(node, text.slice(from));
+  return [before && h("span", { class: "before" }, h("bdi", {}, before)), add(rest, line.slice(from))];
 }

@@ -2,7 +2,7 @@
 
 import { badge, label } from "./badge.js";
 import { PRICE, day, h, made, ms, price, sent, short, since } from "./dom.js";
-import { marked, near } from "./search.js";
+import { marked } from "./search.js";
 import { figures } from "./sessions.js";
 import { VirtualList } from "./virtual.js";
 
@@ -100,18 +100,17 @@ export class TurnList {
   }
 
   turn(turn, depth = undefined) {
-    const { usage } = turn, inside = depth !== undefined;
-    const snippet = this.store.snippet(turn);
-    const words = snippet?.text ? [h("span", { class: "part" }, snippet.part), " ", marked(near(snippet.text, this.store.query.words), this.store.query.words)] : marked(label(turn), this.store.query.words);
+    const { usage } = turn, inside = depth !== undefined, snippet = this.store.snippet(turn);
     return h("div", this.props(turn.id, turn.id === this.store.chosen, inside ? depth + 1 : 0, { id: turn.id }),
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
         turn.star && h("span", { class: "star", title: turn.note || "starred" }, "★"),
         h("span", { class: "num", title: "first text or call · total" },
           turn.first_ms === null || turn.first_ms === undefined ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
           turn.closed ? ms(turn.total_ms) : since(turn.began))),
-      h("div", { class: "line dim" }, h("span", { class: "num", title: new Date(turn.created * 1000).toLocaleString() }, day(turn.created)),
+      h("div", { class: "line dim about" }, h("span", { class: "num", title: new Date(turn.created * 1000).toLocaleString() }, day(turn.created)),
         !inside && h("span", { class: "surface", title: turn.client ? turn.surface : null }, turn.client || turn.surface),
-        h("span", { class: "grow" }, words),
+        h("span", { class: "grow words" }, snippet?.text && h("span", { class: "part" }, snippet.part),
+          marked(snippet?.text || label(turn), this.store.query.words)),
         turn.tools.length && !snippet ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(sent(usage))}→${short(made(usage))}`) : null,
         price(turn) && h("span", { class: "num price", title: PRICE }, price(turn))));

@@ -11,8 +11,8 @@ from zerogravity.core.fold import Call, Item, Message
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import Target, Turn, pending
 from zerogravity.mcp.failures import gone
+from zerogravity.mcp.next_request import answered, filled, withdrawn
 from zerogravity.mcp.results import failed
-from zerogravity.mcp.rounds import answered, filled, withdrawn
 
 USER = {"role": "user", "parts": [{"text": "hi"}]}
 TOOLS = {"tools": [{"functionDeclarations": [{"name": "mine"}, {"name": "s.f"}, {"name": "s.g"}]}]}

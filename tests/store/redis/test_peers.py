@@ -1,0 +1,70 @@
+"""Two gateways on one server: what one shows the other sees, until it is over or the one has died."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from tests.redis_server import RedisServer
+from zerogravity.store.peers import Batch
+from zerogravity.store.redis import keys
+from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.leases import Leases
+from zerogravity.store.redis.peers import RedisPeers
+
+OWNER, ID = "owner", "resp_1"
+
+
+@asynccontextmanager
+async def gateway(server: RedisServer) -> AsyncIterator[tuple[Connection, Leases, RedisPeers]]:
+    connection = Connection(server.url)
+    leases = Leases(connection)
+    await leases.open()
+    peers = RedisPeers(connection, leases)
+    try:
+        yield connection, leases, peers
+    finally:
+        await peers.close()
+        await leases.close()
+        await connection.close()
+
+
+@pytest.fixture
+async def two(redis_server: RedisServer) -> AsyncIterator[tuple[Leases, RedisPeers, RedisPeers]]:
+    """The first one's lease, and both; the first works on the response."""
+    async with AsyncExitStack() as stack:
+        connection, leases, first = await stack.enter_async_context(gateway(redis_server))
+        _, _, second = await stack.enter_async_context(gateway(redis_server))
+        await connection.client.hset(keys.entry(OWNER, ID), mapping={"run": leases.own})
+        yield leases, first, second
+        await connection.client.flushdb()
+
+
+async def test_one_shows_and_the_other_sees_until_it_has_died(two: tuple[Leases, RedisPeers, RedisPeers]) -> None:
+    leases, first, second = two
+    assert await second.frames(OWNER, ID, 0) == ()
+    assert await first.append([Batch(OWNER, ID, 0, [b"a", b"b"])]) == [True]
+    assert await second.append([Batch(OWNER, ID, 2, [b"c"])]) == [False], "it is not the second one's"
+    assert await second.frames(OWNER, ID, 1) == (b"b",)
+    assert await second.frames("another", ID, 0) is None
+    await leases.close()
+    assert await second.frames(OWNER, ID, 1) == (b"b",), "what is there is read first"
+    assert await second.frames(OWNER, ID, 2) is None
+
+
+async def test_one_is_asked_and_whoever_follows_is_woken(two: tuple[Leases, RedisPeers, RedisPeers]) -> None:
+    _, first, second = two
+    asked = asyncio.Queue[tuple[str, str, str]]()
+    first.listen(lambda *command: asked.put_nowait(command))
+    second.listen(lambda *_: None)
+    async with asyncio.timeout(20), second.news(OWNER, ID) as news, first.news(OWNER, ID) as own_news:
+        await asyncio.gather(news.wait(), own_news.wait())
+        await second.ask("cancel", "another", ID)
+        await second.ask("delete", OWNER, ID)
+        assert await asked.get() == ("delete", OWNER, ID)
+        news.clear()
+        await first.append([Batch(OWNER, ID, 0, [b"a"])])
+        await news.wait()

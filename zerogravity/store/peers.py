@@ -1,0 +1,51 @@
+"""``Peers``: what a gateway shows the others that share its store, sees of them, and asks of them. A store in one
+process's memory, or on one machine's disk, has none.
+"""
+
+from __future__ import annotations
+
+from asyncio import Event
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Command = Literal["cancel", "delete"]
+Obey = Callable[[Command, str, str], object]
+"""What is asked of this gateway: the command, owner and id of a response. Quick, and never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Frames that have come of a response; ``number``: of the first."""
+
+    owner: str
+    response_id: str
+    number: int
+    frames: Sequence[bytes]
+
+
+class Peers(Protocol):
+    """Responses are meant that some gateway is still working on. Raises FaultError 503 ``store_unavailable``."""
+
+    async def append(self, batches: Sequence[Batch]) -> Sequence[bool]:
+        """Show the others these; once more changes nothing. False for one: there is no such response of this gateway's
+        (yet, or any more)."""
+        ...
+
+    async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:
+        """The frames from that number on, as far as they have come; a long row of them in pieces. None: nobody works on
+        it any more, and all that there is of it stands in its entry."""
+        ...
+
+    def news(self, owner: str, response_id: str) -> AbstractAsyncContextManager[Event]:
+        """Set when there may be more of it to see, and perhaps without a reason; whoever waits clears it."""
+        ...
+
+    async def ask(self, command: Command, owner: str, response_id: str) -> None:
+        """Ask whoever works on it. Whether that is heard is only to be seen by what happens."""
+        ...
+
+    def listen(self, obey: Obey) -> None:
+        """From now on ``obey`` gets what the others ask."""
+        ...

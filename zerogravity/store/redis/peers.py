@@ -1,0 +1,39 @@
+"""``RedisPeers``: the other gateways on one Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zerogravity.store.peers import Command
+from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.frames import LiveFrames
+from zerogravity.store.redis.leases import Leases
+from zerogravity.store.redis.news import News
+
+LAST = 1 << 50  # a number that no frame has
+
+
+class RedisPeers:
+    """``Peers``."""
+
+    def __init__(self, connection: Connection, leases: Leases) -> None:
+        self._leases = leases
+        self._live = LiveFrames(connection, leases.own)
+        self._news = News(connection, leases.own)
+        self.append = self._live.append
+        self.news = self._news.followed
+        self.listen = self._news.listen
+        self.close = self._news.close
+
+    async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:
+        """See ``Peers``. Only while nothing comes is it worth asking whether its gateway lives."""
+        found = await self._live.read(owner, response_id, number)
+        if found is None:
+            return None
+        run, frames = found
+        return frames if frames or await self._leases.alive(run) else None
+
+    async def ask(self, command: Command, owner: str, response_id: str) -> None:
+        """See ``Peers``."""
+        if (found := await self._live.read(owner, response_id, LAST)) is not None:
+            await self._news.ask(found[0], command, owner, response_id)

@@ -1,0 +1,118 @@
+"""The sums of several gateways in Redis: each copies the days of its own file there, so that ``read`` has them all.
+
+A day is copied whole, under the id of its file. So whatever is copied twice, late or again after an outage changes
+nothing, and gateways that share a file count once. Layout: ``zerogravity:1:usage``, a set of files' ids;
+``zerogravity:1:usage:ID``, a hash from days to rows in JSON.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from zerogravity.store.address import shown
+from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S
+from zerogravity.store.usage import Row, first_day, read_all
+from zerogravity.wire import jsonio, narrow
+from zerogravity.worker import BackgroundWorker
+
+FILES = "zerogravity:1:usage"
+KEPT_DAYS = 400
+PAUSE_S = 2.0  # what is written meanwhile is copied at once
+QUEUED = 1000
+
+
+class SharedUsage:
+    """Copies ``file``, by a thread of its own: all of it at the start, then the days that ``written`` is told of. What
+    cannot be copied is tried again with the next turn."""
+
+    def __init__(
+        self,
+        url: str,
+        file: Path,
+        *,
+        wall: Callable[[], float] = time.time,
+        report: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        self._name = shown(url)
+        self._client = _client(url)
+        self._file = file
+        self._wall = wall
+        self._late: set[str] = set()  # days, the thread's own
+        self.worker: BackgroundWorker[Collection[str]] = BackgroundWorker(
+            "shared usage", self._copy, limit=QUEUED, pause=PAUSE_S, report=report
+        )
+
+    def start(self) -> None:
+        self.worker.start()
+        self.worker.put(())
+
+    def written(self, days: Collection[str]) -> None:
+        """These days have changed. For any thread."""
+        self.worker.put(days)
+
+    def close(self) -> None:
+        """Copy what is left."""
+        self.worker.close()
+        self._client.close()
+
+    def _copy(self, batch: list[Collection[str]]) -> None:
+        """An empty collection in the batch: every day."""
+        since = first_day(self._wall(), KEPT_DAYS)
+        wanted = self._late.union(*batch)
+        every = not all(batch)
+        own, rows = read_all(self._file, since=since if every else min(wanted, default=since))
+        days = {row.day for row in rows} if every else wanted
+        self._late |= days
+        if own and days:
+            try:
+                self._write(own, {day: [row for row in rows if row.day == day] for day in days}, since)
+            except (RedisError, OSError) as error:
+                raise OSError(f"usage at {self._name}: {error}") from error
+        self._late.clear()
+
+    def _write(self, own: str, days: dict[str, list[Row]], since: str) -> None:
+        key = f"{FILES}:{own}"
+        old = [day for name in self._client.hkeys(key) if (day := name.decode()) < since]
+        with self._client.pipeline(transaction=True) as both:
+            both.sadd(FILES, own)
+            both.hset(key, mapping={day: jsonio.dumps([asdict(row) for row in rows]) for day, rows in days.items()})
+            if old:
+                both.hdel(key, *old)
+            both.expire(key, KEPT_DAYS * 86400)
+            both.execute()
+
+
+def read(url: str, *, since: str = "") -> list[Row]:
+    """The rows of all gateways since that day. Raises OSError when Redis does not answer."""
+    client = _client(url)
+    try:
+        files = sorted(client.smembers(FILES))
+        hashes = [client.hgetall(b"%s:%s" % (FILES.encode(), own)) for own in files]
+    except (RedisError, OSError) as error:
+        raise OSError(f"Redis at {shown(url)} cannot be used: {error}") from error
+    finally:
+        client.close()
+    return [row for days in hashes for day, made in days.items() if day.decode() >= since for row in _rows(made)]
+
+
+def _rows(made: bytes) -> list[Row]:
+    """What another version knows besides is left out."""
+    days = narrow.objects(jsonio.loads(made))
+    return [Row(**cast("Any", {name: day[name] for name in _NAMES if name in day})) for day in days]
+
+
+_NAMES = [field.name for field in fields(Row)]
+
+
+def _client(url: str) -> Any:
+    """The types of its answers depend on its options."""
+    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        url, socket_connect_timeout=CONNECT_S, socket_timeout=ANSWER_S
+    )
