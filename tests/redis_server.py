@@ -33,9 +33,10 @@ def program() -> str:
 class RedisServer:
     """It keeps its port and (with ``durable``) its data over ``kill`` and ``start``."""
 
-    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False, more: str = "") -> None:
         self._folder = folder
         self._durable = durable
+        self._more = more  # lines of its configuration
         self._process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
@@ -78,7 +79,7 @@ class RedisServer:
 
     def _settings(self) -> str:
         lasting = "appendonly yes\nappendfsync always\n" if self._durable else ""
-        return f'bind 127.0.0.1\nport {self.port}\nrequirepass {PASSWORD}\nsave ""\n{lasting}'
+        return f'bind 127.0.0.1\nport {self.port}\nrequirepass {PASSWORD}\nsave ""\n{lasting}{self._more}\n'
 
     def _answers(self) -> bool:
         try:

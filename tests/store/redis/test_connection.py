@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 from pathlib import Path
 
 import pytest
+import trustme
 
-from tests.redis_server import RedisServer
+from tests.redis_server import PASSWORD, RedisServer
 from zerogravity.errors import FaultError
-from zerogravity.store.redis.connection import Connection
+from zerogravity.hosts import free_port
+from zerogravity.store.redis.connection import CONNECTIONS, Connection
 
 
 async def test_a_server_that_is_away_is_a_503_that_says_when_to_ask_again(tmp_path: Path) -> None:
@@ -37,3 +41,37 @@ async def test_it_works_again_when_the_server_is_back(tmp_path: Path) -> None:
     finally:
         server.kill()
         await connection.close()
+
+
+async def test_a_server_is_reached_by_its_socket_and_by_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "cert.pem"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with tempfile.TemporaryDirectory() as short:  # names of sockets may not be long
+        socket, cert, ca, port = f"{short}/redis.sock", tmp_path / "cert.pem", tmp_path / "ca.pem", free_port()
+        tls = f"tls-port {port}\ntls-cert-file {cert}\ntls-key-file {cert}\ntls-ca-cert-file {ca}\ntls-auth-clients no"
+        server = RedisServer(tmp_path, more=f"unixsocket {socket}\n{tls}")
+        server.start()
+        try:
+            for url in (
+                f"unix://:{PASSWORD}@{socket}?db=0", f"rediss://:{PASSWORD}@127.0.0.1:{port}/0?ssl_ca_certs={ca}",
+            ):  # fmt: skip
+                connection = Connection(url)
+                with connection.guarded():
+                    assert await connection.client.ping()
+                await connection.close()
+            unknown = Connection(f"rediss://:{PASSWORD}@127.0.0.1:{port}/0")
+            with pytest.raises(FaultError, match="certificate verify failed"), unknown.guarded():
+                await unknown.client.ping()
+            await unknown.close()
+        finally:
+            server.kill()
+
+
+async def test_more_requests_than_connections_wait_for_one(redis_server: RedisServer) -> None:
+    connection = Connection(redis_server.url)
+    with connection.guarded():
+        assert all(await asyncio.gather(*(connection.client.ping() for _ in range(10 * CONNECTIONS))))
+    assert len(await connection.client.client_list()) <= CONNECTIONS
+    await connection.close()
