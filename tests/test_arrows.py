@@ -76,7 +76,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "observe.metrics", "observe.quotas", "observe.runs",
     ),
     "observe": (*BASE, "wire", "config", "hosts", "surfaces", "worker"),
-    "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
+    "observe.configured": (
+        *BASE, "config", "backends.antigravity", "observe", "store.address", "store.redis.server",
+    ),
     "observe.doctor": (
         "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "observe",
         "surfaces", "testing.simulator.stack", "wire",
@@ -121,7 +123,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
         "capture.master", "certs", "compose", "config", "config_sources", "failover", "hosts", "lifeline", "observe",
-        "store.usage", "surfaces", "testing",
+        "store.address", "store.base", "store.responses", "store.upkeep", "store.usage", "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -17,6 +17,7 @@ APART = {"clients", "e2e", "golden", "properties", "reality", "runtime"}  # fold
 OF_A_ROOM = {
     "backends/test_contract",  # what every back end must do
     "store/test_contract",  # what every store must do
+    "store/redis/test_gateways",  # several gateways on one server
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
     "mcp/test_turns",  # whole turns against real servers
     "observe/inspector/test_browser",  # the page in a real browser

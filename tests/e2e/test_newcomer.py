@@ -157,6 +157,16 @@ TYPED: dict[str, Typed] = {
     "zerogravity scenarios": Typed("max-tokens"),
     "zerogravity top": Typed("running.*codex"),
     "zerogravity usage --cost --by day,model,agent,session": Typed("gemini"),
+    "zerogravity store info": Typed(
+        "responses +0", "touch store-$$; ZEROGRAVITY_STORE=store-$$ zerogravity store info"
+    ),
+    "zerogravity store purge --older-than 7d": Typed(
+        "0 entries removed",
+        "touch store-$$; ZEROGRAVITY_STORE=store-$$ zerogravity store purge --older-than 7d --yes 2>&1"
+    ),
+    "zerogravity store copy --from responses.db": Typed(
+        "0 copied", "touch store-$$; ZEROGRAVITY_STORE=new-$$ zerogravity store copy --from store-$$ 2>&1"
+    ),
     "zerogravity trace ls": Typed("{short}.*hello"),
     "zerogravity trace ls --sessions": Typed("{session}"),
     "zerogravity trace ls denied since:2h -tool:shell": Typed("{short}"),

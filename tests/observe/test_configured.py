@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 
 import pytest
 
+from tests.redis_server import PASSWORD, RedisServer
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
@@ -15,6 +17,8 @@ from zerogravity.errors import Termination, language_server
 from zerogravity.hosts import free_port
 from zerogravity.observe import configured
 from zerogravity.observe.health import Health
+from zerogravity.store.redis import server as redis_server
+from zerogravity.store.redis.server import Described
 from zerogravity.testing.replay_server import in_thread
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -228,3 +232,40 @@ async def test_the_package_for_mcp_servers_is_missing(monkeypatch):
     monkeypatch.setattr(configured, "find_spec", lambda name: None)
     [check] = await all_of(configured.mcp_servers(config(mcp=True)))
     assert check.fix == "run: pip install 'zerogravity[mcp]'"
+
+
+async def test_a_store_that_is_no_server_needs_no_check():
+    assert await all_of(configured.store(config())) == []
+    assert await all_of(configured.store(config(store="responses.db"))) == []
+
+
+async def test_a_redis_server_answers_or_does_not(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    try:
+        [check] = await all_of(configured.store(config(store=server.url)))
+        assert (check.name, check.ok, check.fix) == ("store", True, "")
+        assert re.fullmatch(rf"Redis [\d.]+ at redis://127\.0\.0\.1:{server.port}/0 answers", check.text)
+    finally:
+        server.kill()
+    [check] = await all_of(configured.store(config(store=server.url)))
+    assert not check.ok and "cannot be used" in check.text and PASSWORD not in check.text
+    [check] = await all_of(configured.store(config(store=server.url, store_required=False)))
+    assert check.ok and check.fix, "a warning"
+    [check] = await all_of(configured.store(config(store=f"{server.url}?nonsense=1")))
+    assert not check.ok and "a parameter that Redis clients do not know" in check.text
+
+
+async def test_a_redis_server_that_evicts_responses_is_warned_of(monkeypatch):
+    async def evicts(_: str) -> Described:
+        return Described("7.0", evicts=True)
+
+    monkeypatch.setattr(redis_server, "described", evicts)
+    [check] = await all_of(configured.store(config(store="redis://host")))
+    assert check.ok and "maxmemory-policy" in check.fix
+
+
+async def test_the_package_for_redis_is_missing(monkeypatch):
+    monkeypatch.setattr(configured, "find_spec", lambda name: None)
+    [check] = await all_of(configured.store(config(store="redis://host")))
+    assert check.fix == "run: pip install 'zerogravity[redis]'"

@@ -51,6 +51,8 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "setup": ("setup", "setup", "Show the setting that sends an editor's language server through the gateway."),
     "simulate": ("simulate", "simulate", "Run a stand-in for Google, or for the language server."),
     "status": ("operations", "status", "Show whether a running gateway is ready, and its figures."),
+    "store": ("store", "store",
+              "Look at stored responses and conversations, remove old ones, copy them to another store."),
     "surfaces": ("surfaces", "surfaces", "Show what becomes of each request parameter."),
     "top": ("top", "top",
             "Watch a running gateway: its turns and their states, places, broken hops, tokens per minute."),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zerogravity.cli import ages
 from zerogravity.cli.trace_root import QueryCommand, pass_history, query_argument, query_of
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.figures import many
-from zerogravity.observe.query import UNITS
 
 if TYPE_CHECKING:
     from zerogravity.observe.history import History
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _QUERY = re.compile(r'[:"]')
 _SIZE = re.compile(r"(\d{1,15})\s*(k|m|g|t|)(i?)b?", re.IGNORECASE | re.ASCII)
-_AGE = re.compile(r"(\d{1,6})\s*([smhdw])", re.IGNORECASE | re.ASCII)
 
 
 def _bytes(_: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -31,16 +30,6 @@ def _bytes(_: click.Context, param: click.Parameter, value: str | None) -> int |
     if match is None:
         raise click.BadParameter(f"{value!r} is no size; write one such as 100MB or 2GiB", param=param)
     return int(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2].lower() or " ")
-
-
-def _seconds(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    """``3d``, ``12h``."""
-    if value is None:
-        return None
-    match = _AGE.fullmatch(value)
-    if match is None:
-        raise click.BadParameter(f"{value!r} is no age; write one such as 3d or 12h", param=param)
-    return int(match[1]) * UNITS[match[2].lower()]
 
 
 @click.command("rm", cls=QueryCommand)
@@ -72,7 +61,7 @@ def rm(history: History, query: tuple[str, ...], yes: bool, stars: bool) -> None
 
 
 @click.command("prune")
-@click.option("--older-than", "age", callback=_seconds, help="Remove turns older than this, such as 3d.")
+@click.option("--older-than", "age", callback=ages.age, help="Remove turns older than this, such as 3d.")
 @click.option(
     "--keep-bytes", "size", callback=_bytes, help="Remove the oldest until the rest is no larger, such as 100MB."
 )

@@ -22,6 +22,7 @@ from zerogravity.config import Config
 from zerogravity.errors import Fault, FaultError
 from zerogravity.observe import machine
 from zerogravity.observe.health import Check, describe
+from zerogravity.store import address
 
 LANGUAGE_SERVER = "language_server"
 
@@ -91,6 +92,32 @@ async def language_server(config: Config, found: Sequence[Found], proxy_port: in
     else:
         mode = config.mode if config.intercept else None
         yield machine.language_server(found, proxy_port, mode, repoint=config.repoint)
+
+
+# -- the store ----------------------------------------------------------------------------------------------------
+
+
+async def store(config: Config) -> AsyncIterator[Check]:
+    """A Redis server that keeps responses."""
+    if not address.is_redis(config.store):
+        return
+    name = address.shown(config.store)
+    if find_spec("redis") is None:
+        yield Check(
+            "store", False, "the Python package redis is not installed", "run: pip install 'zerogravity[redis]'"
+        )
+        return
+    from zerogravity.store.redis.server import described
+
+    try:
+        found = await described(config.store)
+    except FaultError as error:
+        yield Check("store", not config.store_required, error.fault.message, "start that server, or correct store")
+    except (TypeError, ValueError):
+        yield Check("store", False, f"{name} has a parameter that Redis clients do not know", "correct store")
+    else:
+        fix = "set its maxmemory-policy to noeviction, or give it more memory" if found.evicts else ""
+        yield Check("store", True, f"Redis {found.version} at {name} answers", fix)
 
 
 # -- MCP servers ---------------------------------------------------------------------------------------------------

@@ -93,10 +93,9 @@ async def examine(
             yield check
     if config.fallbacks:
         yield await fallbacks.check(config, url_of(config.host, config.port) if served else None)
-    async for check in configured.leftovers(config):
-        yield check
-    async for check in configured.mcp_servers(config):
-        yield check
+    for checks in (configured.leftovers, configured.store, configured.mcp_servers):
+        async for check in checks(config):
+            yield check
     there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
     found = configured.with_repointed(config, there)
     settings = runtime_settings(config, environment)

@@ -41,16 +41,16 @@ async def open_store(
 
 async def _redis(store: str, limits: StoreLimits, report: Callable[[str | None], object]) -> ResponseStore:
     try:
+        from zerogravity.store.redis import leases
         from zerogravity.store.redis.connection import Connection
         from zerogravity.store.redis.entries import RedisStore
-        from zerogravity.store.redis.leases import Leases
     except ImportError as error:
         text = f"store is {address.shown(store)}, but the Python package {error.name} is not installed"
         fault = bad_request(text, param="store", code="invalid_config").fault
         raise FaultError(replace(fault, remedy="Run: pip install 'zerogravity[redis]'")) from None
     try:
         connection = Connection(store)
-        made = RedisStore(connection, limits, Leases(connection, report=report))
+        made = RedisStore(connection, limits, leases.Leases(connection, leases.LEASE_S, leases.RENEW_S, report))
         try:
             await made.open()
         except FaultError as error:

@@ -1,0 +1,214 @@
+"""Gateways on one Redis: what begins at one goes on at another, and what they do while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.redis_server import PASSWORD, RedisServer
+from tests.server.support import Serve, Served, forever
+from tests.store.disks import BEHIND, HELLO, PATH
+from tests.waiting import until, until_so
+from zerogravity.store.redis import connection, leases
+from zerogravity.store.redis.connection import Connection
+
+CONVERSATIONS = "/v1/conversations"
+
+
+@pytest.fixture
+async def emptied(redis_server: RedisServer) -> AsyncIterator[RedisServer]:
+    client = Connection(redis_server.url)
+    await client.client.flushdb()
+    yield redis_server
+    await client.close()
+
+
+async def two(serve: Serve, server: RedisServer, **settings: Any) -> tuple[Served, Served]:
+    return await serve(store=server.url, **settings), await serve(store=server.url, **settings)
+
+
+def sent(served: Served) -> str:
+    """What the last turn has sent to Google."""
+    return json.dumps(served.engine.channels[-1].turn.google_request["contents"])
+
+
+# -- one memory ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_chain_goes_on_at_another_gateway(serve: Serve, emptied: RedisServer) -> None:
+    here, there = await two(serve, emptied)
+    _, _, first = await here.post(PATH, HELLO)
+    assert (await there.get(f"{PATH}/{first['id']}"))[2] == first
+    assert (await there.get(f"{PATH}/{first['id']}/input_items"))[2]["data"][0]["content"][0]["text"] == "hi"
+    status, _, second = await there.post(PATH, {**HELLO, "input": "more", "previous_response_id": first["id"]})
+    assert status == 200 and "hi" in sent(there)
+    reference = {"type": "item_reference", "id": second["output"][0]["id"]}
+    assert (await here.post(PATH, {**HELLO, "input": [reference, {"role": "user", "content": "x"}]}))[0] == 200
+    assert "Hello" in sent(here)
+    assert (await there.ask("DELETE", f"{PATH}/{first['id']}"))[0] == 200
+    assert (await here.get(f"{PATH}/{first['id']}"))[0] == 404
+
+
+async def test_nobody_reads_what_another_key_has_stored_and_no_key_is_in_redis(
+    serve: Serve, emptied: RedisServer
+) -> None:
+    here, there = await two(serve, emptied, key="sk-of-one", keys=["sk-of-another"])
+    one, another = ({"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+                    for key in ("sk-of-one", "sk-of-another"))  # fmt: skip
+    _, _, raw = await here.ask("POST", PATH, one, json.dumps(HELLO).encode())
+    identity = json.loads(raw)["id"]
+    assert (await there.ask("GET", f"{PATH}/{identity}", one))[0] == 200
+    assert (await there.ask("GET", f"{PATH}/{identity}", another))[0] == 404
+    client = Connection(emptied.url)
+    names = await client.client.keys("*")
+    assert len(names) >= 5
+    assert not any(b"sk-of" in name for name in names)
+    dumped = [await client.client.dump(name) for name in names]
+    assert not any(b"sk-of" in value for value in dumped)
+    await client.close()
+
+
+async def test_a_conversation_goes_on_at_another_gateway(serve: Serve, emptied: RedisServer) -> None:
+    here, there = await two(serve, emptied)
+    _, _, made = await here.post(CONVERSATIONS, {"metadata": {"a": "b"}})
+    path = f"{CONVERSATIONS}/{made['id']}"
+    assert (await there.get(path))[2] == made
+    assert (await there.post(PATH, {**HELLO, "conversation": made["id"]}))[0] == 200
+    assert (await here.post(PATH, {**HELLO, "input": "again", "conversation": made["id"]}))[0] == 200
+    assert "hi" in sent(here) and "Hello" in sent(here)
+
+    async def has_all() -> bool:
+        return len((await there.get(f"{path}/items"))[2]["data"]) == 4
+
+    await until_so(has_all)
+    assert (await there.ask("DELETE", path))[0] == 200
+    assert (await here.get(path))[0] == 404
+
+
+async def test_a_turn_holds_its_conversation_at_every_gateway(serve: Serve, emptied: RedisServer) -> None:
+    here, there = await two(serve, emptied)
+    here.engine.script = forever
+    _, _, made = await here.post(CONVERSATIONS, {})
+    _, _, begun = await here.post(PATH, {**BEHIND, "conversation": made["id"]})
+    status, _, refused = await there.post(PATH, {**HELLO, "conversation": made["id"]})
+    assert (status, refused["error"]["code"]) == (400, "conversation_locked")
+    assert (await here.post(f"{PATH}/{begun['id']}/cancel", {}))[0] == 200
+
+    async def is_free() -> bool:
+        return (await there.post(PATH, {**HELLO, "conversation": made["id"]}))[0] == 200
+
+    await until_so(is_free)
+
+
+# -- Redis away ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """One that may be killed and paused, with gateways that do not wait long for it."""
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
+    monkeypatch.setattr(leases, "RENEW_S", 0.05)
+    made = RedisServer(tmp_path, durable=True)
+    made.start()
+    yield made
+    made.kill()
+
+
+async def degraded(served: Served) -> dict[str, str]:
+    return (await served.get("/ready"))[2].get("degraded", {})
+
+
+def away(server: RedisServer, how: str) -> None:
+    server.kill() if how == "killed" else server.pause()
+
+
+def back(server: RedisServer, how: str) -> None:
+    server.start() if how == "killed" else server.go_on()
+
+
+async def metric(served: Served, name: str) -> float:
+    text = (await served.ask("GET", "/metrics"))[2].decode()
+    return float(text.partition(f"\n{name} ")[2].split()[0])
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+async def test_while_redis_is_away_turns_go_on_and_look_ups_say_when_to_come_back(
+    serve: Serve, server: RedisServer, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    here, there = await two(serve, server)
+    _, _, before = await here.post(PATH, HELLO)
+    assert await metric(here, "zg_store_up") == 1 and await degraded(here) == {}
+    away(server, how)
+    answered = [(await here.post(PATH, {**HELLO, "input": f"number {number}"}))[2] for number in range(3)]
+    assert [each["status"] for each in answered] == ["completed"] * 3
+    status, headers, refused = await here.get(f"{PATH}/{before['id']}")
+    assert (status, headers["Retry-After"], refused["error"]["code"]) == (503, "1", "store_unavailable")
+    status, headers, refused = await here.post(PATH, {**HELLO, "previous_response_id": before["id"]})
+    assert (status, headers["Retry-After"], refused["error"]["code"]) == (503, "1", "store_unavailable")
+    assert (await here.get(f"{PATH}/{answered[0]['id']}"))[2] == answered[0], "what waits is read from memory"
+    await until(lambda: {"store", "responses"} <= here.services.health.degraded.keys())
+    told = await degraded(here)
+    assert f"Redis at redis://127.0.0.1:{server.port}/0 cannot be used" in told["store"]
+    assert "are waiting in memory" in told["responses"]
+    assert (await metric(here, "zg_store_up"), await metric(here, "zg_responses_waiting")) == (0, 3)
+    back(server, how)
+    await until(lambda: here.writer.waiting == 0 and not here.services.health.degraded)
+    for each in (before, *answered):
+        assert (await there.get(f"{PATH}/{each['id']}"))[2] == each
+    assert await metric(here, "zg_responses_lost_total") == 0
+    assert PASSWORD not in caplog.text
+
+
+async def test_a_redis_that_hangs_does_not_hold_back_the_end_of_a_stream(
+    serve: Serve, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long Redis may take: here for ever."""
+    monkeypatch.setattr(connection, "ANSWER_S", 600)
+    served = await serve(store=server.url)
+    server.pause()
+    status, _, data = await served.ask(
+        "POST", PATH, {"Content-Type": "application/json"}, json.dumps({**HELLO, "stream": True}).encode()
+    )
+    assert status == 200 and b"event: response.completed" in data
+    assert served.writer.waiting == 1, "nothing has been written yet"
+    server.go_on()
+    await until(lambda: served.writer.waiting == 0)
+
+
+async def test_a_background_response_begins_while_redis_is_away(serve: Serve, server: RedisServer) -> None:
+    here, there = await two(serve, server)
+    server.kill()
+    status, _, begun = await here.post(PATH, BEHIND)
+    assert status == 200
+
+    async def has_ended() -> bool:
+        return (await here.get(f"{PATH}/{begun['id']}"))[2]["status"] == "completed"
+
+    await until_so(has_ended)
+    server.start()
+    await until(lambda: here.writer.waiting == 0)
+    assert (await there.get(f"{PATH}/{begun['id']}"))[2]["status"] == "completed"
+
+
+async def test_many_responses_while_redis_restarts_lose_nothing(serve: Serve, server: RedisServer) -> None:
+    here, there = await two(serve, server)
+
+    async def restart() -> None:
+        for _ in range(2):
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.start)
+
+    restarting = asyncio.create_task(restart())
+    answers = [await asyncio.gather(*(here.post(PATH, HELLO) for _ in range(10))) for _ in range(5)]
+    await restarting
+    await until(lambda: here.writer.waiting == 0)
+    for status, _, answered in (each for some in answers for each in some):
+        assert status == 200
+        assert (await there.get(f"{PATH}/{answered['id']}"))[2] == answered

@@ -1,0 +1,88 @@
+"""What the owner of a store does with all of it: ``summary``, ``purge``, ``copy``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from zerogravity.store.base import Entry, ResponseStore
+from zerogravity.wire import jsonio
+
+State = Literal["finished", "running", "abandoned"]
+Told = Callable[[int, int | None], None]  # how many are done, of how many if known
+
+
+def _nobody(_done: int, _of: int | None) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """``bytes``: of their JSON and frames. ``oldest``: when it was made, wall-clock seconds; None: there is none."""
+
+    responses: dict[State, int] = field(default_factory=lambda: {"finished": 0, "running": 0, "abandoned": 0})
+    conversations: int = 0
+    bytes: int = 0
+    oldest: float | None = None
+
+
+@dataclass(slots=True)
+class Copied:
+    """How many entries have been written; were there already, as new or newer; are still running, and were left."""
+
+    copied: int = 0
+    there: int = 0
+    running: int = 0
+
+
+def is_response(entry: Entry) -> bool:
+    """Else a conversation."""
+    return not entry.id.startswith("conv_")
+
+
+def state_of(entry: Entry) -> State:
+    return "running" if entry.running else "abandoned" if entry.abandoned else "finished"
+
+
+async def summary(store: ResponseStore) -> Summary:
+    made = Summary()
+    async for entry in store.entries():
+        if is_response(entry):
+            made.responses[state_of(entry)] += 1
+        else:
+            made.conversations += 1
+        made.bytes += await asyncio.to_thread(_size, entry)
+        made.oldest = min(entry.created, entry.created if made.oldest is None else made.oldest)
+    return made
+
+
+async def purge(store: ResponseStore, before: float, told: Told = _nobody) -> int:
+    """Remove what was made before that time (wall-clock seconds), except what is running. How many that were."""
+    count = 0
+    async for entry in store.entries():
+        if entry.created < before and not entry.running:
+            await store.delete(entry.id, entry.owner)
+            count += 1
+            told(count, None)
+    return count
+
+
+async def copy(source: ResponseStore, target: ResponseStore, told: Told = _nobody) -> Copied:
+    """Everything, the oldest first, each as old as it is. What runs is left: its end is not there yet."""
+    done = Copied()
+    async for entry in source.entries():
+        if entry.running:
+            done.running += 1
+        elif (there := await target.get(entry.id, entry.owner)) is not None and there.created >= entry.created:
+            done.there += 1
+        else:
+            await target.put(entry)
+            done.copied += 1
+            told(done.copied, None)
+    return done
+
+
+def _size(entry: Entry) -> int:
+    return len(jsonio.dumps(entry.data)) + sum(map(len, entry.frames))
