@@ -94,7 +94,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 async def running(redis: RedisServer) -> AsyncIterator[Two]:
     limits = {"TURNS": TURNS, "WAITING": RESPONSES, "PEER_CONNECTIONS": 2 * RESPONSES, "MATCH_SECONDS": 100}
     env = {f"ZEROGRAVITY_LIMITS_{name}": str(value) for name, value in limits.items()}
-    env["ZEROGRAVITY_STORE"] = redis.url
+    env |= {"ZEROGRAVITY_STORE": redis.url, "ZEROGRAVITY_TRACE": "false"}
     options = [StackOptions(ls=quick(), env=env) for _ in range(2)]
     connector = aiohttp.TCPConnector(limit=0)
     async with Stack(options[0]) as a, Stack(options[1]) as b, aiohttp.ClientSession(connector=connector) as http:
