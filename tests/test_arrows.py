@@ -123,7 +123,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
         "capture.master", "certs", "compose", "config", "config_sources", "failover", "hosts", "lifeline", "observe",
-        "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep", "store.usage", "surfaces", "testing",
+        "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep", "store.usage",
+        "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.address", "store.redis.usage", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -168,9 +168,12 @@ async def gateway(
     open_files.allow_many()
     tls_buffers.keep_small()
     base, route = Base.of(config), route or Route()
-    secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
-    catalogue = Catalogue(config.aliases, rewrites=config.intercept)
+    catalogue, bearer = Catalogue(config.aliases, rewrites=config.intercept), Bearer(config.token)
     async with AsyncExitStack() as stack:
+        responses, secret = await _responses(base), _secret(config.data_path / "secret")
+        stack.push_async_callback(responses.close)
+        if responses.peers is not None:
+            secret = await responses.peers.secret(secret)
         sessions = Sessions(secret)
         recorder = await stack.enter_async_context(recorded(config, base.store, base.health, base.budget, sessions))
         async for check in configured.leftovers(config):
@@ -196,7 +199,7 @@ async def gateway(
         request_sinks = RequestSinks(recorder, *([bodies] if token else []))
         _add_gauges(base, engine, recorder, bodies)
         server = await stack.enter_async_context(front(
-            base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
+            base, engine, catalogue, responses=responses, secret=secret, bearer=bearer, recorder=request_sinks,
             count_tokens=_counter(config, route, bearer, backend.google),
             mount=_inspector(base, engine, recorder, bodies, token, secret, sessions, catalogue).mount
             if token else None,

@@ -163,6 +163,6 @@ async def gauges(stack: Stack, http: aiohttp.ClientSession) -> dict[str, float]:
     names = ("zg_turns_active", "zg_readers", "zg_queue_waiting", "zg_queue_active", "zg_log_bytes")
     async with http.get(f"{stack.url}/metrics") as answer:
         lines = [line.split() for line in (await answer.text()).splitlines()]
-    found = {line[0]: float(line[1]) for line in lines if line[0] in names}
+    found = {name: float(line[1]) for line in lines if (name := line[0].partition("{")[0]) in names}
     assert len(found) == len(names)
     return found

@@ -1,13 +1,16 @@
-"""Two gateways on one Redis, each with its own language server: what one runs the other shows, follows and ends; and
-what becomes of it when one of the three dies."""
+"""Two gateways on one Redis, each with its own language server: what one runs the other shows, follows and ends; what
+becomes of it when one of the three dies; and both behind one address."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +20,7 @@ import pytest_asyncio
 from tests.e2e.support import MODEL, at_rest, quick
 from tests.redis_server import RedisServer
 from tests.waiting import until_so
+from zerogravity.hosts import free_port
 from zerogravity.testing.check import check_responses
 from zerogravity.testing.simulator.google.scenarios import Scenario, say, stop
 from zerogravity.testing.simulator.stack import Stack, StackOptions
@@ -35,6 +39,7 @@ class Two:
     b: Stack
     redis: RedisServer
     http: aiohttp.ClientSession
+    address: str  # of both, where a balancer listens
     held: list[asyncio.Event] = field(default_factory=list[asyncio.Event])
 
     async def begin(self, prompt: str = "Hello.", *, at: Stack | None = None) -> str:
@@ -60,11 +65,12 @@ class Two:
             assert answer.status == 200, await answer.text()
             return b"".join(frames_of(await answer.read()))
 
-    def hold(self, *before: str) -> asyncio.Event:
-        """A's next answer says that and then waits; then it says the rest."""
+    def hold(self, *before: str, by: Stack | None = None) -> asyncio.Event:
+        """The next answer, by default A's, says that and then waits; then it says the rest."""
         self.held.append(go := asyncio.Event())
-        assert self.a.google is not None
-        self.a.google.script(Scenario([*say(*before), (0.0, go), *say(*PIECES), *stop()]))
+        google = (by or self.a).google
+        assert google is not None
+        google.script(Scenario([*say(*before), (0.0, go), *say(*PIECES), *stop()]))
         return go
 
 
@@ -94,11 +100,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 async def running(redis: RedisServer) -> AsyncIterator[Two]:
     limits = {"TURNS": TURNS, "WAITING": RESPONSES, "PEER_CONNECTIONS": 2 * RESPONSES, "MATCH_SECONDS": 100}
     env = {f"ZEROGRAVITY_LIMITS_{name}": str(value) for name, value in limits.items()}
-    env |= {"ZEROGRAVITY_STORE": redis.url, "ZEROGRAVITY_TRACE": "false"}
-    options = [StackOptions(ls=quick(), env=env) for _ in range(2)]
+    address = f"127.0.0.1:{free_port()}"
+    env |= {"ZEROGRAVITY_STORE": redis.url, "ZEROGRAVITY_TRACE": "false", "ZEROGRAVITY_ALLOWED_HOSTS": address}
+    options = [StackOptions(ls=quick(), env={**env, "ZEROGRAVITY_INSTANCE": name}) for name in ("a", "b")]
     connector = aiohttp.TCPConnector(limit=0)
     async with Stack(options[0]) as a, Stack(options[1]) as b, aiohttp.ClientSession(connector=connector) as http:
-        yield Two(a, b, redis, http)
+        yield Two(a, b, redis, http, address)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -217,3 +224,98 @@ async def test_what_a_gateway_ran_that_was_killed_has_failed(two: Two) -> None:
         assert await two.ask(at, identity) == (200, failed)
         assert await two.read(at, identity) == whole
         assert (await two.ask(at, identity, "POST", "/cancel"))[1] == failed
+
+
+# -- behind one address --------------------------------------------------------------------------------------------
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "scripts" / "several" / "haproxy.cfg"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def balanced(two: Two, tmp_path: Path) -> AsyncIterator[Two]:
+    """With the example of a balancer in front, for the addresses of these two."""
+    if (program := shutil.which("haproxy")) is None:
+        if os.environ.get("REQUIRE_HAPROXY") == "1":
+            pytest.fail("there is no haproxy")
+        pytest.skip("there is no haproxy: install the Debian package haproxy")
+    text = EXAMPLE.read_text()
+    for told, real in {
+        "127.0.0.1:8740": two.address, "127.0.0.1:8741": two.a.url.removeprefix("http://"),
+        "127.0.0.1:8743": two.b.url.removeprefix("http://"),
+    }.items():  # fmt: skip
+        assert told in text
+        text = text.replace(told, real)
+    (tmp_path / "haproxy.cfg").write_text(text)
+    process = await asyncio.create_subprocess_exec(program, "-db", "-f", str(tmp_path / "haproxy.cfg"))
+    try:
+        await until_so(lambda: answers(two), 20)
+        yield two
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def answers(two: Two) -> bool:
+    try:
+        async with two.http.get(f"http://{two.address}/ready") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def test_both_are_asked_in_turn_and_know_what_the_other_has_stored(balanced: Two) -> None:
+    two, url, before = balanced, f"http://{balanced.address}/v1/responses", ""
+    calls = [len(stack.google.agent_requests) for stack in (two.a, two.b)]
+    for number in range(6):
+        body = {"model": MODEL, "input": f"sim:echo number {number}", "include": ["reasoning.encrypted_content"]}
+        async with two.http.post(url, json={**body, **({"previous_response_id": before} if before else {})}) as answer:
+            assert answer.status == 200, await answer.text()
+            before = (await answer.json())["id"]
+        for _ in range(2):
+            async with two.http.get(f"{url}/{before}") as answer:
+                assert answer.status == 200
+    asked = [len(stack.google.agent_requests) for stack in (two.a, two.b)]
+    assert [after - at_first for after, at_first in zip(asked, calls, strict=True)] == [3, 3]
+    named = set[str]()
+    for _ in range(2):
+        async with two.http.get(f"http://{two.address}/metrics") as answer:
+            named |= {name for name in ("a", "b") if f'zg_turns_active{{instance="{name}"}}' in await answer.text()}
+    assert named == {"a", "b"}
+
+
+async def test_what_one_has_sealed_the_other_opens(balanced: Two) -> None:
+    """Thought signatures go back to Google, whichever gateway the client meets next."""
+    two, url, history = balanced, f"http://{balanced.address}/v1/responses", list[dict[str, Any]]()
+    seen = [len(stack.google.agent_requests) for stack in (two.a, two.b)]
+    for number in range(2):
+        history.append({"role": "user", "content": f"sim:think {number}"})
+        body = {"model": MODEL, "input": history, "store": False, "include": ["reasoning.encrypted_content"]}
+        async with two.http.post(url, json=body) as answer:
+            assert answer.status == 200, await answer.text()
+            history += (await answer.json())["output"]
+    new = [stack.google.agent_requests[count:] for stack, count in zip((two.a, two.b), seen, strict=True)]
+    assert [len(each) for each in new] == [1, 1]
+    second = next(each[0] for each in new if "sim:think 1" in json.dumps(each[0].body))
+    assert "thoughtSignature" in json.dumps(second.body)
+
+
+async def test_frames_pass_the_balancer_as_they_come(balanced: Two) -> None:
+    goes = [balanced.hold("It begins.", by=stack) for stack in (balanced.a, balanced.b)]
+    body = {"model": MODEL, "input": "Hello.", "stream": True}
+    for _ in goes:  # each is asked once
+        async with balanced.http.post(f"http://{balanced.address}/v1/responses", json=body) as answer:
+            seen = await up_to(answer, "output_text.delta")
+            for go in goes:
+                go.set()
+            check_responses(b"".join(seen) + await answer.read())
+
+
+async def test_one_gateway_is_enough(balanced: Two) -> None:
+    await balanced.a.kill()
+    try:
+        for number in range(4):
+            body = {"model": MODEL, "input": f"sim:echo number {number}"}
+            async with balanced.http.post(f"http://{balanced.address}/v1/responses", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+    finally:
+        await balanced.a.start_again()

@@ -28,6 +28,10 @@ class Batch:
 class Peers(Protocol):
     """Responses are meant that some gateway is still working on. Raises FaultError 503 ``store_unavailable``."""
 
+    async def secret(self, own: bytes) -> bytes:
+        """What all of them seal with: ``own``, unless there is one already."""
+        ...
+
     async def append(self, batches: Sequence[Batch]) -> Sequence[bool]:
         """Show the others these; once more changes nothing. False for one: there is no such response of this gateway's
         (yet, or any more)."""

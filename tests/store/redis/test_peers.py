@@ -68,3 +68,10 @@ async def test_one_is_asked_and_whoever_follows_is_woken(two: tuple[Leases, Redi
         news.clear()
         await first.append([Batch(OWNER, ID, 0, [b"a"])])
         await news.wait()
+
+
+async def test_all_seal_with_the_secret_of_the_first(two: tuple[Leases, RedisPeers, RedisPeers]) -> None:
+    _, first, second = two
+    assert await first.secret(b"a" * 32) == b"a" * 32
+    assert await second.secret(b"b" * 32) == b"a" * 32
+    assert await first.secret(b"c" * 32) == b"a" * 32

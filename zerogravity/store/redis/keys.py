@@ -8,6 +8,7 @@ that one script or transaction may hold them, also on a cluster.
 | ``zerogravity:1:{OWNER}:item:ID``   | set: ids of entries that have, or had, that item                           |
 | ``zerogravity:1:{index}:…``         | what is kept by which version and size: see ``entries``                    |
 | ``zerogravity:1:run:RUN``           | the lease of a running gateway                                             |
+| ``zerogravity:1:secret``            | what all gateways seal ``encrypted_content`` with                          |
 | ``zerogravity:1:{OWNER/ID}:news``   | channel: frames have come                                                  |
 | ``zerogravity:1:to:RUN``            | channel: commands to that gateway                                          |
 
@@ -20,6 +21,8 @@ from __future__ import annotations
 PREFIX = "zerogravity:1:"
 ENTRIES = f"{PREFIX}{{*}}:entry"  # a pattern
 ORDER, CREATED, SIZES = (f"{PREFIX}{{index}}:{name}" for name in ("order", "created", "sizes"))
+
+SECRET = f"{PREFIX}secret"
 
 
 def entry(owner: str, entry_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zerogravity.store.peers import Command
+from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.frames import LiveFrames
 from zerogravity.store.redis.leases import Leases
@@ -17,6 +18,7 @@ class RedisPeers:
     """``Peers``."""
 
     def __init__(self, connection: Connection, leases: Leases) -> None:
+        self._connection = connection
         self._leases = leases
         self._live = LiveFrames(connection, leases.own)
         self._news = News(connection, leases.own)
@@ -24,6 +26,13 @@ class RedisPeers:
         self.news = self._news.followed
         self.listen = self._news.listen
         self.close = self._news.close
+
+    async def secret(self, own: bytes) -> bytes:
+        """See ``Peers``."""
+        with self._connection.guarded():
+            await self._connection.client.set(keys.SECRET, own, nx=True)
+            found = await self._connection.client.get(keys.SECRET)
+        return found if isinstance(found, bytes) else own
 
     async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:
         """See ``Peers``. Only while nothing comes is it worth asking whether its gateway lives."""
