@@ -181,6 +181,7 @@ def test_as_json(cooldowns: Cooldowns) -> None:
 
 def test_all_of_them_are_forgotten_at_once(cooldowns: Cooldowns) -> None:
     for target, fault in ((TARGET, refused()), (PRO, refused("", quota("Requests"), info("x", quotaResetDelay="9s")))):
-        assert cooldowns.note(target, fault)
+        cooldowns.note(target, fault)
+    assert len(list(cooldowns)) == 2
     cooldowns.clear()
     assert (list(cooldowns), cooldowns.of(TARGET), cooldowns.of(PRO)) == ([], None, None)

@@ -239,7 +239,7 @@ def test_every_surface_finds_the_tools_of_a_body(name: str, body: Any, declared:
 APIS = {"server.conversations", "server.models", "server.responses", "server.websocket"}  # what else such an API has
 WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
-        "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
+        "cli.store", "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
         "testing.builders", "testing.replay_server",
         "agents.coders",  # a word of Codex' configuration
         "mcp.servers",  # the one API that can ask for an approval
