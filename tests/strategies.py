@@ -388,7 +388,7 @@ CALL_ERRORS: tuple[dict[str, Any], ...] = (
 @st.composite
 def served_lists(draw: st.DrawFn) -> list[Record]:
     """One turn's records: what the servers offer, then rounds, each of events in any order and results of the calls
-    that the gateway has run, perhaps not of all; and any end."""
+    that the gateway has run, of all in a turn that ends well; and any end."""
     log = _Log(draw)
     if listings := tuple(draw(st.lists(st.sampled_from(LISTINGS), unique_by=lambda each: each.server))):
         log.add(-1, b"", listings)
@@ -409,5 +409,9 @@ def served_lists(draw: st.DrawFn) -> list[Record]:
                 log.add(-1, b"", (CallReturned(call.call_id, "" if error else draw(texts()), error),))
     over = Finished("tool" if fold(log.records).has_calls else "stop")
     ends = st.sampled_from((over, over, Finished("length"), Finished("filtered", "SAFETY")))
-    log.add(-1, b"", (draw(st.one_of(ends, st.builds(Failed, faults()))),))
+    end = draw(st.one_of(ends, st.builds(Failed, faults())))
+    for call in fold(log.records).function_calls if end == over else ():
+        if call.server and not call.asks and call.returned is None:
+            log.add(-1, b"", (CallReturned(call.call_id, ""),))
+    log.add(-1, b"", (end,))
     return log.records

@@ -40,7 +40,7 @@ async def recorded(
         spans = otel.start(store, REGISTRY, session=lambda channel: sessions.of(channel).session)
         shared = _shared(config, health)
         sums = usage.UsageLog(
-            config.data_path / usage.FILE, session=lambda channel: sessions.of(channel).session, price=prices.of,
+            config.data_path / usage.FILE, session=lambda channel: sessions.of(channel).session, price=prices.in_time,
             instance=config.own_name, report=partial(health.report, "usage"),
             written=lambda days: None if shared is None else shared.written(days),
         )  # fmt: skip

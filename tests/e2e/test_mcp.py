@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from tests.e2e.support import CHECK, quick
 from tests.mcp.serving import Witness, recording, sdk_server, served
+from tests.waiting import until
 from zerogravity.testing.simulator.google.scenarios import call, calls
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
@@ -265,6 +266,7 @@ async def test_no_secret_of_a_server_is_said(client: openai.AsyncOpenAI, stack: 
     assert {headers["authorization"] for headers in witness.headers} == {"Bearer s3cret-token"}
     assert witness.headers[-1]["x-custom"] == "pr1vate-words"
     said = str(made.to_dict()) + "\n".join(stack.output)
+    await until(lambda: any(one.stat().st_size for one in Path(stack._folder.name).rglob("client_request.json")))  # pyright: ignore[reportPrivateUsage]
     folders = [path for path in Path(stack._folder.name).rglob("*") if path.is_file()]  # pyright: ignore[reportPrivateUsage]
     kept = b"".join(path.read_bytes() for path in folders if path.stat().st_size < 10_000_000)
     assert b"mcp_approval" in kept or b"sim:tool" in kept

@@ -19,8 +19,8 @@ with suppress(ImportError):  # the Python of an environment without it
     def own(*arguments: Any) -> Iterator[psutil.Process]:
         for process in every(*arguments):
             with suppress(psutil.Error):
-                if {*worker} <= process.environ().items():
-                    yield process
+                if any({*worker} <= one.environ().items() for one in (process, *process.parents())):
+                    yield process  # some are started with an environment of their own
 
     if worker:
         psutil.process_iter = own

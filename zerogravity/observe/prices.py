@@ -67,6 +67,12 @@ def load() -> None:
         _snapshot = get_snapshot()
 
 
+def in_time(attempt: Billed) -> Price:
+    """``of``, but what is asked for before the prices have been read waits for them. For threads."""
+    load()
+    return of(attempt)
+
+
 def of_turn(channel: CascadeChannel) -> Price:
     """Of all attempts. Takes microseconds, and some milliseconds for a model's first turn. Thread-safe."""
     return summed(map(of, billing.attempts(channel)))

@@ -14,7 +14,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
-from zerogravity.observe import figures, moments, summary
+from zerogravity.observe import figures, moments, prices, summary
 from zerogravity.observe.prices import Price
 from zerogravity.observe.printable import on_one_line
 from zerogravity.observe.sessions import NOWHERE, Placement
@@ -65,6 +65,7 @@ class TurnLines:
             self.worker.put(_Ended(channel, self._wall()))
 
     def _log(self, batch: list[_Ended]) -> None:
+        prices.load()  # else those of the first turns are missing
         for ended in batch:
             parts, turn = described(ended.channel, self._placed(ended.channel.id))
             words = " ".join(words for words, _ in parts)
