@@ -25,6 +25,10 @@ async def keep(folder: Path, turn: Any, **settings: Any) -> Sessions:
     return sessions
 
 
+async def test_an_address_that_redis_clients_do_not_take_is_left_to_the_store_to_refuse(tmp_path, make_turn):
+    await keep(tmp_path, make_turn(), store="redis://127.0.0.1:1/0?socket_timeout=x")
+
+
 @pytest.mark.parametrize("trace", [True, False])
 async def test_a_turn_leaves_its_trace_its_place_in_the_index_and_its_session(tmp_path, make_turn, trace):
     turn = make_turn(google_request={"contents": [{"role": "user", "parts": [{"text": "hi"}]}]})

@@ -199,6 +199,12 @@ def internal(message: str = "internal error", termination: Termination = Termina
     return Fault(Origin.INTERNAL, status, code, message, termination=termination, **more)
 
 
+def too_many_readers() -> Fault:
+    """For one more stream of a response than may follow it at a time (``limits.readers``)."""
+    text = "this response has too many readers"
+    return Fault(Origin.CLIENT, 429, "too_many_readers", text, termination=Termination.REJECTED)
+
+
 def shutting_down() -> Fault:
     """For requests and turns during shutdown."""
     return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")

@@ -67,11 +67,11 @@ def _shared(config: Config, health: Health) -> SharedUsage | None:
         return None
     try:
         from zerogravity.store.redis.usage import SharedUsage
-    except ImportError:  # the store says so, or does without
+
+        file = config.data_path / usage.FILE
+        return SharedUsage(config.store, file, report=partial(health.report, "usage of all gateways"))
+    except (ImportError, ValueError):  # the store says so
         return None
-    return SharedUsage(
-        config.store, config.data_path / usage.FILE, report=partial(health.report, "usage of all gateways")
-    )
 
 
 def _past(config: Config) -> list[Past]:

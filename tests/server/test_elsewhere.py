@@ -119,6 +119,20 @@ async def test_a_client_that_reads_nothing_is_cut_off(serve: Serve, redis_server
     running.close(Finished("stop"))
 
 
+async def test_a_response_has_as_many_readers_as_at_its_own_gateway(serve: Serve, redis_server: RedisServer) -> None:
+    two = await gateways(serve, redis_server, limits={"readers": 1})
+    running, identity = await two.begin()
+    say(running, *STORY[0])
+    for served in (two.first, two.second):
+        async with Reader(served, identity) as reader:
+            await reader.until("in_progress")
+            status, body = await two.ask(identity, end="?stream=true", served=served)
+            assert (status, body["error"]["code"]) == (429, "too_many_readers")
+        waiting = two.second.running._runner.app[elsewhere.ELSEWHERE]._waiting  # pyright: ignore[reportPrivateUsage]
+        await until(lambda waiting=waiting: not waiting)
+    running.close(Finished("stop"))
+
+
 async def test_streams_are_broken_off_when_the_gateway_stops_and_go_on_at_another(two: Gateways) -> None:
     running, identity = await two.begin()
     say(running, *STORY[0])

@@ -29,7 +29,7 @@ from zerogravity.core.fold import Assembler, TurnState
 from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
-from zerogravity.errors import Fault, FaultError, Origin, Termination, internal
+from zerogravity.errors import FaultError, Termination, internal, too_many_readers
 
 Phase = Literal[
     "received", "queued", "admitted", "told", "matched", "first_byte",
@@ -196,10 +196,7 @@ class CascadeChannel:
         Raises FaultError (429) when the channel has its maximum of counted readers.
         """
         if not observer and self._log.readers >= self._log.max_readers:
-            raise FaultError(
-                Fault(Origin.CLIENT, 429, "too_many_readers", "this response has too many readers",
-                      termination=Termination.REJECTED)
-            )  # fmt: skip
+            raise FaultError(too_many_readers())
         return Cursor(self, self._log, max(start, 0), observer=observer)
 
     async def wait_closed(self) -> Terminal:

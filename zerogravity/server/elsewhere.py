@@ -6,12 +6,13 @@ Where the store cannot tell of other gateways (in memory, a file), they can only
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from aiohttp import web
 
-from zerogravity.errors import FaultError, bad_request, internal, shutting_down
+from zerogravity.errors import FaultError, bad_request, internal, shutting_down, too_many_readers
 from zerogravity.server.respond import FRAMES, StreamedAnswer
 from zerogravity.server.response_writer import ResponseWriter
 from zerogravity.server.services import Services
@@ -33,10 +34,16 @@ class Elsewhere:
         self._peers = services.responses.peers
         self._writer = writer
         self._waiting = set[asyncio.Event]()
+        self._readers = Counter[tuple[str, str]]()  # of streams, by owner and id
         self._closed = False
 
     async def stream(self, request: web.Request, found: StoredResponse, skip: int) -> web.StreamResponse:
-        """Its frames from number ``skip`` on, as its gateway sends them to its own clients."""
+        """Its frames from number ``skip`` on, as its gateway sends them to its own clients. Raises FaultError 429 when
+        it has its maximum of readers here."""
+        with self._counted((found.owner, found.id)):
+            return await self._stream(request, found, skip)
+
+    async def _stream(self, request: web.Request, found: StoredResponse, skip: int) -> web.StreamResponse:
         async with self._news(found) as (peers, news):
             follower = _Follower(peers, self._writer, found, skip, news)
             watchdog = Watchdog(self._limits.write_stall_seconds, self._limits.heartbeat_seconds, follower.nudge)
@@ -72,6 +79,16 @@ class Elsewhere:
         self._closed = True
         for news in self._waiting:
             news.set()
+
+    @contextmanager
+    def _counted(self, key: tuple[str, str]) -> Generator[None]:
+        if self._readers[key] >= self._limits.readers:
+            raise FaultError(too_many_readers())
+        self._readers[key] += 1
+        try:
+            yield
+        finally:
+            self._readers -= Counter((key,))  # which leaves out what is 0
 
     def _check_open(self) -> None:
         if self._closed:

@@ -12,6 +12,7 @@ import pytest
 from tests.redis_server import RedisServer
 from zerogravity.core.events import Finished, Usage
 from zerogravity.core.registry import MitmStore
+from zerogravity.store.redis import keys
 from zerogravity.store.redis import usage as shared
 from zerogravity.store.redis.usage import SharedUsage
 from zerogravity.store.usage import Row, UsageLog, read_all
@@ -127,6 +128,26 @@ def test_redis_may_be_away_for_a_while(server: RedisServer, gateway: Any, tmp_pa
     left(8)
     assert reports[1:] == [None]
     assert sums(server) == {("2026-02-02", "left"): 26}
+
+
+@pytest.mark.parametrize("parameter", ["nonsense=between", "socket_timeout=between"])
+def test_a_parameter_that_redis_clients_do_not_know_is_an_error_at_once(tmp_path: Path, parameter: str) -> None:
+    url = f"redis://:between@127.0.0.1:1/0?{parameter}"
+    with pytest.raises(ValueError, match="a parameter that Redis clients do not know") as raised:
+        SharedUsage(url, tmp_path / "usage.sqlite")
+    with pytest.raises(OSError, match="a parameter that Redis clients do not know") as said:
+        shared.read(url)
+    assert "between" not in f"{raised.value} {said.value}"
+
+
+def test_nothing_is_kept_for_ever(server: RedisServer, gateway: Any, tmp_path: Path) -> None:
+    left, *_ = gateway(tmp_path / "usage.sqlite", "left")
+    left(5)
+    client = shared._client(server.url)  # pyright: ignore[reportPrivateUsage]
+    own, _ = read_all(tmp_path / "usage.sqlite")
+    for key in (keys.USAGE, keys.usage(own)):
+        assert 0 < client.ttl(key) <= shared.KEPT_DAYS * 86400
+    client.close()
 
 
 def test_old_days_go_and_all_members_of_a_row_come_back(server: RedisServer, gateway: Any, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ that one script or transaction may hold them, also on a cluster.
 | ``zerogravity:1:{index}:…``         | what is kept by which version and size: see ``entries``                    |
 | ``zerogravity:1:run:RUN``           | the lease of a running gateway                                             |
 | ``zerogravity:1:secret``            | what all gateways seal ``encrypted_content`` with                          |
+| ``zerogravity:1:usage``             | set: ids of gateways' files of usage; see ``usage``                        |
+| ``zerogravity:1:usage:ID``          | hash: the sums of one such file, in JSON, by day                           |
 | ``zerogravity:1:{OWNER/ID}:news``   | channel: frames have come                                                  |
 | ``zerogravity:1:to:RUN``            | channel: commands to that gateway                                          |
 
@@ -23,6 +25,8 @@ ENTRIES = f"{PREFIX}{{*}}:entry"  # a pattern
 ORDER, CREATED, SIZES = (f"{PREFIX}{{index}}:{name}" for name in ("order", "created", "sizes"))
 
 SECRET = f"{PREFIX}secret"
+
+USAGE = f"{PREFIX}usage"
 
 
 def entry(owner: str, entry_id: str) -> str:
@@ -43,6 +47,10 @@ def run(run: str) -> str:
 
 def news(owner: str, entry_id: str) -> str:
     return f"{PREFIX}{{{member(owner, entry_id)}}}:news"
+
+
+def usage(file_id: str) -> str:
+    return f"{USAGE}:{file_id}"
 
 
 def to(run: str) -> str:

@@ -1,8 +1,7 @@
 """The sums of several gateways in Redis: each copies the days of its own file there, so that ``read`` has them all.
 
 A day is copied whole, under the id of its file. So whatever is copied twice, late or again after an outage changes
-nothing, and gateways that share a file count once. Layout: ``zerogravity:1:usage``, a set of files' ids;
-``zerogravity:1:usage:ID``, a hash from days to rows in JSON.
+nothing, and gateways that share a file count once.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from zerogravity.store.address import shown
+from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S
 from zerogravity.store.usage import Row, first_day, read_all
 from zerogravity.wire import jsonio, narrow
 from zerogravity.worker import BackgroundWorker
 
-FILES = "zerogravity:1:usage"
 KEPT_DAYS = 400
 PAUSE_S = 2.0  # what is written meanwhile is copied at once
 QUEUED = 1000
@@ -30,7 +29,8 @@ QUEUED = 1000
 
 class SharedUsage:
     """Copies ``file``, by a thread of its own: all of it at the start, then the days that ``written`` is told of. What
-    cannot be copied is tried again with the next turn."""
+    cannot be copied is tried again with the next turn. Raises ValueError for a ``url`` that Redis clients do not take.
+    """
 
     def __init__(
         self,
@@ -78,23 +78,27 @@ class SharedUsage:
         self._late.clear()
 
     def _write(self, own: str, days: dict[str, list[Row]], since: str) -> None:
-        key = f"{FILES}:{own}"
+        key = keys.usage(own)
         old = [day for name in self._client.hkeys(key) if (day := name.decode()) < since]
         with self._client.pipeline(transaction=True) as both:
-            both.sadd(FILES, own)
+            both.sadd(keys.USAGE, own)
             both.hset(key, mapping={day: jsonio.dumps([asdict(row) for row in rows]) for day, rows in days.items()})
             if old:
                 both.hdel(key, *old)
-            both.expire(key, KEPT_DAYS * 86400)
+            for kept in (keys.USAGE, key):
+                both.expire(kept, KEPT_DAYS * 86400)
             both.execute()
 
 
 def read(url: str, *, since: str = "") -> list[Row]:
-    """The rows of all gateways since that day. Raises OSError when Redis does not answer."""
-    client = _client(url)
+    """The rows of all gateways since that day. Raises OSError when Redis cannot be used."""
     try:
-        files = sorted(client.smembers(FILES))
-        hashes = [client.hgetall(b"%s:%s" % (FILES.encode(), own)) for own in files]
+        client = _client(url)
+    except ValueError as error:
+        raise OSError(str(error)) from None
+    try:
+        files = sorted(client.smembers(keys.USAGE))
+        hashes = [client.hgetall(keys.usage(own.decode())) for own in files]
     except (RedisError, OSError) as error:
         raise OSError(f"Redis at {shown(url)} cannot be used: {error}") from error
     finally:
@@ -112,7 +116,12 @@ _NAMES = [field.name for field in fields(Row)]
 
 
 def _client(url: str) -> Any:
-    """The types of its answers depend on its options."""
-    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-        url, socket_connect_timeout=CONNECT_S, socket_timeout=ANSWER_S
-    )
+    """The types of its answers depend on its options. Raises ValueError for what stands after the question mark."""
+    try:
+        client: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+            url, socket_connect_timeout=CONNECT_S, socket_timeout=ANSWER_S
+        )
+        client.connection_pool.make_connection()  # looks at the parameters, and connects to nothing
+    except (TypeError, ValueError):
+        raise ValueError(f"store is {shown(url)}, with a parameter that Redis clients do not know") from None
+    return client
