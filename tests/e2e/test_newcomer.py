@@ -236,6 +236,7 @@ LEFT_OUT: dict[str, str] = {
     ".venv/bin/pip install -e '.[runtime]'": RUNTIME,
     "GEMINI_API_KEY=… zerogravity serve --ls runtime": RUNTIME,
     "zerogravity serve --ls runtime": RUNTIME,
+    "zerogravity usage --all --by instance": "needs a Redis: tests/cli/test_usage.py",
     "uv tool install .": INSTALLS,
     "uv tool install '.[runtime]'": INSTALLS,
     "uv tool install '.[mcp]'": INSTALLS,

@@ -58,7 +58,7 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
             "Watch a running gateway: its turns and their states, places, broken hops, tokens per minute."),
     "trace": ("traces", "trace", "Look at recorded turns."),
     "usage": ("usage", "usage",
-              "Show tokens and prices per day (UTC), model, agent or session, kept across restarts."),
+              "Show tokens and prices per day (UTC), model, agent, session or gateway, kept across restarts."),
 }  # fmt: skip
 
 

@@ -134,7 +134,8 @@ def back(server: RedisServer, how: str) -> None:
 
 async def metric(served: Served, name: str) -> float:
     text = (await served.ask("GET", "/metrics"))[2].decode()
-    return float(text.partition(f"\n{name} ")[2].split()[0])
+    (sample,) = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
+    return float(sample.split()[-1])
 
 
 @pytest.mark.parametrize("how", ["killed", "paused"])
