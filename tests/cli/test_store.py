@@ -36,10 +36,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path_factory.mktemp("redis"))
-    made.start()
-    yield made
-    made.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis")) as made:
+        yield made
 
 
 def put(store: str, *entries: Entry) -> None:

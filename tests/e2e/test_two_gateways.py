@@ -90,10 +90,8 @@ async def up_to(answer: aiohttp.ClientResponse, event: str) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"), durable=True)
-    server.start()
-    yield server
-    server.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis"), durable=True) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -103,7 +103,7 @@ def _of_all(store: str, since: str) -> list[Row]:
     try:
         from zerogravity.store.redis import usage as shared
     except ImportError as error:
-        text = f"the Python package {error.name} is not installed; run: pip install 'zerogravity[redis]'"
+        text = f"the Python package {error.name} is not installed; run: {address.INSTALL}"
         raise OSError(text) from None
     return shared.read(store, since=since)
 

@@ -105,9 +105,7 @@ async def store(config: Config) -> AsyncIterator[Check]:
         return
     name = address.shown(config.store)
     if find_spec("redis") is None:
-        yield Check(
-            "store", False, "the Python package redis is not installed", "run: pip install 'zerogravity[redis]'"
-        )
+        yield Check("store", False, "the Python package redis is not installed", f"run: {address.INSTALL}")
         return
     from zerogravity.store.redis.server import described
 
@@ -116,7 +114,7 @@ async def store(config: Config) -> AsyncIterator[Check]:
     except FaultError as error:
         yield Check("store", not config.store_required, error.fault.message, "start that server, or correct store")
     except (TypeError, ValueError):
-        yield Check("store", False, f"{name} has a parameter that Redis clients do not know", "correct store")
+        yield Check("store", False, address.with_a_strange_parameter(config.store), "correct store")
     else:
         fix = "set its maxmemory-policy to noeviction, or give it more memory" if found.evicts else ""
         yield Check("store", True, f"Redis {found.version} at {name} answers", fix)

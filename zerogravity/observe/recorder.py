@@ -20,7 +20,7 @@ from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe import trace_folders
+from zerogravity.observe import prices, trace_folders
 from zerogravity.observe.requests import Request, RequestSink
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.trace_writer import TurnWriter
@@ -227,6 +227,7 @@ class Recorder(RequestSink):
 
     def _finish(self, writer: TurnWriter) -> None:
         self._open.pop(writer.channel.id, None)
+        prices.load()  # else those of the first turns are missing
         writer.finish()
         self._written += writer.size
         run_guarded(self._on_finished, writer.folder)

@@ -47,7 +47,7 @@ class ConversationWriter:
     async def find(self, identity: str, owner: str) -> Conversation | None:
         """That conversation, written or pending."""
         found = await self._pending.get(identity, owner)
-        return conversation_of(found) if found is not None and is_conversation(found) else None
+        return conversation_of(found) if found is not None and found.is_conversation else None
 
     async def get(self, identity: str, owner: str) -> Conversation:
         """The same, where there must be one."""
@@ -137,7 +137,7 @@ class ConversationWriter:
 
     async def _entry(self, identity: str, owner: str) -> Entry:
         found = await self._pending.get(identity, owner)
-        if found is None or not is_conversation(found):
+        if found is None or not found.is_conversation:
             raise not_found(identity)
         return found
 
@@ -152,10 +152,6 @@ def _let_go(entry: Entry) -> Entry:
 
 def _unchanged(entry: Entry) -> Entry:
     return entry
-
-
-def is_conversation(entry: Entry) -> bool:
-    return entry.id.startswith("conv")
 
 
 def conversation_of(entry: Entry) -> Conversation:

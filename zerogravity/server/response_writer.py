@@ -14,7 +14,7 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.core.turn import Turn
-from zerogravity.server.conversation_writer import conversation_of, is_conversation
+from zerogravity.server.conversation_writer import conversation_of
 from zerogravity.server.services import Services
 from zerogravity.server.sharing import Sharing
 from zerogravity.store import address
@@ -54,7 +54,7 @@ class ResponseWriter:
     async def get(self, response_id: str, owner: str) -> StoredResponse | None:
         """That response, written or pending. None: unknown, or of another owner."""
         entry = await self.pending.get(response_id, owner)
-        if entry is None or is_conversation(entry):
+        if entry is None or entry.is_conversation:
             return None
         if entry.abandoned and self._sharing is not None:  # written down, so that all gateways tell of the same end
             entry = await self.pending.change_at_once(owner, response_id, failed)
@@ -65,7 +65,7 @@ class ResponseWriter:
         entry = await self.pending.with_item(item_id, owner)
         if entry is None:
             return None
-        items = conversation_of(entry).visible if is_conversation(entry) else stored_of(entry).items
+        items = conversation_of(entry).visible if entry.is_conversation else stored_of(entry).items
         return items.get(item_id)
 
     def save_start(self, channel: CascadeChannel) -> None:

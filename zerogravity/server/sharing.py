@@ -51,7 +51,7 @@ class Sharing:
         self._tasks.spawn(self._share(channel, response_id), "frames for other gateways")
 
     async def close(self) -> None:
-        """Show nothing more; what has been asked for is done."""
+        """Show nothing more, at once: a deletion that another gateway has just asked for may be left undone."""
         await self._tasks.end()
 
     async def _share(self, channel: CascadeChannel, response_id: str) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 MEMORY = "memory"
 SCHEMES = ("redis", "rediss", "unix")
+INSTALL = "pip install 'zerogravity[redis]'"  # without it there is no client
 FORMS = "redis://:PASSWORD@HOST:PORT/DATABASE, rediss://… or unix://:PASSWORD@/PATH?db=DATABASE"
 
 
@@ -39,3 +40,8 @@ def shown(store: str) -> str:
         return store
     parts = urlsplit(store)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def with_a_strange_parameter(store: str) -> str:
+    """What is wrong with an address behind whose question mark stands what Redis clients do not know."""
+    return f"store is {shown(store)}, with a parameter that Redis clients do not know"

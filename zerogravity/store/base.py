@@ -37,6 +37,10 @@ class Entry:
     running: bool = False
     abandoned: bool = False
 
+    @property
+    def is_conversation(self) -> bool:
+        return self.id.startswith("conv_")
+
 
 Change = Callable[[Entry], Entry]
 """Pure: it may be called in another thread, and again. What it raises leaves everything as it is, and so does the entry

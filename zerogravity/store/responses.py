@@ -47,7 +47,7 @@ async def _redis(store: str, limits: StoreLimits, report: Callable[[str | None],
     except ImportError as error:
         text = f"store is {address.shown(store)}, but the Python package {error.name} is not installed"
         fault = bad_request(text, param="store", code="invalid_config").fault
-        raise FaultError(replace(fault, remedy="Run: pip install 'zerogravity[redis]'")) from None
+        raise FaultError(replace(fault, remedy=f"Run: {address.INSTALL}")) from None
     try:
         connection = Connection(store)
         made = RedisStore(connection, limits, leases.Leases(connection, leases.LEASE_S, leases.RENEW_S, report))
@@ -57,6 +57,6 @@ async def _redis(store: str, limits: StoreLimits, report: Callable[[str | None],
             await connection.close()
             raise FaultError(replace(error.fault, remedy=REMEDY)) from error
     except (TypeError, ValueError):  # what stands after its question mark
-        text = f"store is {address.shown(store)}, with a parameter that Redis clients do not know"
+        text = address.with_a_strange_parameter(store)
         raise bad_request(text, param="store", code="invalid_config") from None
     return made

@@ -37,11 +37,6 @@ class Copied:
     running: int = 0
 
 
-def is_response(entry: Entry) -> bool:
-    """Else a conversation."""
-    return not entry.id.startswith("conv_")
-
-
 def state_of(entry: Entry) -> State:
     return "running" if entry.running else "abandoned" if entry.abandoned else "finished"
 
@@ -49,10 +44,10 @@ def state_of(entry: Entry) -> State:
 async def summary(store: ResponseStore) -> Summary:
     made = Summary()
     async for entry in store.entries():
-        if is_response(entry):
-            made.responses[state_of(entry)] += 1
-        else:
+        if entry.is_conversation:
             made.conversations += 1
+        else:
+            made.responses[state_of(entry)] += 1
         made.bytes += await asyncio.to_thread(_size, entry)
         made.oldest = min(entry.created, entry.created if made.oldest is None else made.oldest)
     return made

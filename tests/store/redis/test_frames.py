@@ -4,7 +4,6 @@ also over a restart of the server."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,14 +19,6 @@ from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.frames import BATCHES, LiveFrames
 
 OWN, OWNER, ID = "0123456789abcdef", "owner", "resp_1"
-
-
-@pytest.fixture
-async def connection(redis_server: RedisServer) -> AsyncIterator[Connection]:
-    connection = Connection(redis_server.url)
-    await connection.client.flushdb()
-    yield connection
-    await connection.close()
 
 
 async def begin(connection: Connection, run: str = OWN) -> LiveFrames:

@@ -18,14 +18,6 @@ OWN, OWNER, ID = "0123456789abcdef", "owner", "resp_1"
 
 
 @pytest.fixture
-async def connection(redis_server: RedisServer) -> AsyncIterator[Connection]:
-    connection = Connection(redis_server.url)
-    await connection.client.flushdb()
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def listening(connection: Connection) -> AsyncIterator[News]:
     listening = News(connection, OWN)
     listening.listen(lambda *_: None)

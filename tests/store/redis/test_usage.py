@@ -22,10 +22,8 @@ WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path_factory.mktemp("redis"), durable=True)
-    made.start()
-    yield made
-    made.kill()
+    with RedisServer(tmp_path_factory.mktemp("redis"), durable=True) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-"""Names of keys and channels in Redis, of this version of the layout. All keys of one response share a hash tag, so
-that one script or transaction may hold them, also on a cluster.
+"""Names of keys and channels in Redis, of this version of the layout. An entry and its frames share a hash tag, as the
+index's three keys do: a script or transaction holds keys of one tag only.
 
 | key                               | kind, of what                                                                |
 |-----------------------------------|------------------------------------------------------------------------------|
@@ -23,9 +23,7 @@ from __future__ import annotations
 PREFIX = "zerogravity:1:"
 ENTRIES = f"{PREFIX}{{*}}:entry"  # a pattern
 ORDER, CREATED, SIZES = (f"{PREFIX}{{index}}:{name}" for name in ("order", "created", "sizes"))
-
 SECRET = f"{PREFIX}secret"
-
 USAGE = f"{PREFIX}usage"
 
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from zerogravity.store.address import shown
+from zerogravity.store.address import shown, with_a_strange_parameter
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S
 from zerogravity.store.usage import Row, first_day, read_all
@@ -68,11 +68,14 @@ class SharedUsage:
         wanted = self._late.union(*batch)
         every = not all(batch)
         own, rows = read_all(self._file, since=since if every else min(wanted, default=since))
-        days = {row.day for row in rows} if every else wanted
-        self._late |= days
+        days: dict[str, list[Row]] = {} if every else {day: [] for day in wanted}
+        for row in rows:
+            if every or row.day in days:
+                days.setdefault(row.day, []).append(row)
+        self._late |= days.keys()
         if own and days:
             try:
-                self._write(own, {day: [row for row in rows if row.day == day] for day in days}, since)
+                self._write(own, days, since)
             except (RedisError, OSError) as error:
                 raise OSError(f"usage at {self._name}: {error}") from error
         self._late.clear()
@@ -123,5 +126,5 @@ def _client(url: str) -> Any:
         )
         client.connection_pool.make_connection()  # looks at the parameters, and connects to nothing
     except (TypeError, ValueError):
-        raise ValueError(f"store is {shown(url)}, with a parameter that Redis clients do not know") from None
+        raise ValueError(with_a_strange_parameter(url)) from None
     return client
