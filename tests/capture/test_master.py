@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.ports import free_port
 from tests.running import URL, command, mitmdump, taken
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 

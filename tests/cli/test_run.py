@@ -21,9 +21,9 @@ from aiohttp import web
 
 from tests.cli.typed import run as typed
 from tests.e2e.support import NO_COOLDOWN, quick
+from tests.ports import free_port
 from tests.running import environment, taken
 from zerogravity.cli.run import summed
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.stack import Stack, StackOptions

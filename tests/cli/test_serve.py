@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from tests.cli.typed import run
+from tests.ports import free_port
 from tests.running import URL, command, environment, taken
 from zerogravity import certs
 from zerogravity.capture import master
@@ -23,7 +24,6 @@ from zerogravity.config import Config
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import upstream
-from zerogravity.hosts import free_port
 from zerogravity.observe.bell import Bell
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.google import GoogleSimulator

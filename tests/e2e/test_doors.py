@@ -22,8 +22,8 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
+from tests.ports import free_port
 from tests.running import URL, Command, command, mitmdump
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.http import tls
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

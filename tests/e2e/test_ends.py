@@ -10,22 +10,21 @@ import asyncio
 import re
 import shlex
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.ports import free_port
 from tests.running import URL, Command, command, program
 from tests.waiting import until
 from zerogravity import ADDON
 from zerogravity.backends.antigravity.child import STOP_S
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 
 pytestmark = pytest.mark.e2e
@@ -47,22 +46,34 @@ class Descendants:
     """What a process has started, as it was before its end."""
 
     processes: list[psutil.Process]
-    ports: list[int]
+    sockets: set[str]
 
     @classmethod
     def of(cls, pid: int, *, with_itself: bool = True) -> Descendants:
         found = children(pid)
         family = [*found, psutil.Process(pid)] if with_itself else found
-        connections = [one for process in family for one in process.net_connections("tcp")]
-        return cls(found, [one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN])
+        return cls(found, listening() & {held for process in family for held in held_by(process)})
 
     async def gone(self, seconds: float) -> None:
-        """Until none of them runs and nobody listens where they did. Raises TimeoutError."""
+        """Until none of them runs, and nobody who has inherited it listens on a socket of theirs (their ports may be
+        another test's by then). Raises TimeoutError."""
         await until(lambda: not any(map(runs, self.processes)), seconds)
-        for port in self.ports:
-            with socket.socket() as tried:
-                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                tried.bind(("127.0.0.1", port))
+        assert not self.sockets & listening()
+
+
+def listening() -> set[str]:
+    """The inodes of the TCP sockets that listen (proc(5): ``/proc/net/tcp``)."""
+    rows = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()[1:]]
+    return {row[9] for row in rows if row[3] == "0A"}
+
+
+def held_by(process: psutil.Process) -> set[str]:
+    """The inodes of its sockets."""
+    found: set[str] = set()
+    for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.add(str(entry.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 def runs(process: psutil.Process) -> bool:

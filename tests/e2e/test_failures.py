@@ -26,10 +26,10 @@ from tests.e2e.support import (
     quick,
     request,
 )
+from tests.ports import free_port
 from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity import ADDON
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -18,10 +18,10 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import NO_COOLDOWN, ask, quick, ready
+from tests.ports import free_port
 from tests.running import URL, Command, command
 from tests.waiting import until
 from zerogravity import certs
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator
 from zerogravity.testing.simulator.stack import GOOGLE

@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from tests.e2e.support import SURFACES, ask, ready
+from tests.ports import free_port
 from tests.running import URL, Command, command
 from zerogravity import certs
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 
 pytestmark = pytest.mark.e2e

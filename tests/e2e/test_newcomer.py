@@ -23,10 +23,10 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import quick
+from tests.ports import free_port
 from tests.running import environment, program
 from tests.waiting import until
 from zerogravity.cli.main import COMMANDS
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -17,12 +17,12 @@ import pytest
 
 from tests.e2e.support import ready
 from tests.e2e.test_language_servers import language_server, told
+from tests.ports import free_port
 from tests.running import URL, Command, command, mitmdump
 from tests.waiting import until
 from zerogravity.backends.antigravity import discover
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.repointed import FILE
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 
 pytestmark = pytest.mark.e2e

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import NO_COOLDOWN, TOOL, ready
+from tests.ports import free_port
 from tests.running import URL, Command, command
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 

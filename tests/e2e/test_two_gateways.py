@@ -18,9 +18,9 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import MODEL, at_rest, quick
+from tests.ports import free_port
 from tests.redis_server import RedisServer
 from tests.waiting import until_so
-from zerogravity.hosts import free_port
 from zerogravity.testing.check import check_responses
 from zerogravity.testing.simulator.google.scenarios import Scenario, say, stop
 from zerogravity.testing.simulator.stack import Stack, StackOptions

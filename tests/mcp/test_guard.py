@@ -14,8 +14,8 @@ import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.ports import free_port
 from zerogravity.addresses import is_public
-from zerogravity.hosts import free_port
 from zerogravity.mcp.guard import Guard, Refused
 
 

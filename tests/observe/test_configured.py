@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.ports import free_port
 from tests.redis_server import PASSWORD, RedisServer
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
 from zerogravity.config import load, url_of
 from zerogravity.errors import Termination, language_server
-from zerogravity.hosts import free_port
 from zerogravity.observe import configured
 from zerogravity.observe.health import Health
 from zerogravity.store.redis import server as redis_server

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.ports import free_port
 from tests.running import taken
-from zerogravity.hosts import free_port
 from zerogravity.observe.gateway import Gateway
 
 Answer = tuple[int, object]

@@ -8,7 +8,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from zerogravity.hosts import free_port
+from tests.ports import free_port
 from zerogravity.observe.tls_probe import google
 
 

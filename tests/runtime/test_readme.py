@@ -13,12 +13,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.ports import free_port
 from tests.running import URL, program
 from tests.runtime.driving import KEY, clean, output
 from tests.test_readme import section
 from tests.waiting import until
 from zerogravity.cli.serve import serve
-from zerogravity.hosts import free_port
 from zerogravity.observe import trace_reader
 from zerogravity.testing.simulator.google import GoogleSimulator
 

@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.backends.runtime.conftest import KEY, Program, alive, folders
+from tests.ports import free_port
 from tests.waiting import until
 from zerogravity.backends.base import BackendListener, Route
 from zerogravity.backends.runtime import backend as module
@@ -24,7 +25,6 @@ from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.backends.runtime.settings import Settings, Vertex
 from zerogravity.core import marker
 from zerogravity.errors import Fault, FaultError
-from zerogravity.hosts import free_port
 from zerogravity.testing import builders
 
 MODEL = "gemini-3-flash-preview"

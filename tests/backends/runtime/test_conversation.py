@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.backends.runtime.conftest import Program
+from tests.ports import free_port
 from tests.waiting import until
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime import conversation as module
@@ -23,7 +24,6 @@ from zerogravity.backends.runtime.conversation import Conversation, configuratio
 from zerogravity.backends.runtime.handshake import Listening
 from zerogravity.backends.runtime.process import RuntimeProcess
 from zerogravity.errors import FaultError
-from zerogravity.hosts import free_port
 
 IDLE = {"trajectoryStateUpdate": {"state": "STATE_FULLY_IDLE"}}
 RUNNING = {"trajectoryStateUpdate": {"state": "STATE_RUNNING"}}

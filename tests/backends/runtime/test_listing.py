@@ -15,13 +15,13 @@ import pytest_asyncio
 from aiohttp import web
 
 from tests.backends.runtime.conftest import KEY
+from tests.ports import free_port
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime import listing as module
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.listing import FRESH_S, PAGES, RETRY_S, Listing
 from zerogravity.backends.runtime.settings import Settings, Vertex
 from zerogravity.errors import FaultError
-from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.http.tls import authority_signed
 

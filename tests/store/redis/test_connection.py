@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.ports import free_port
 from tests.redis_server import PASSWORD, RedisServer
 from zerogravity.errors import FaultError
-from zerogravity.hosts import free_port
 from zerogravity.store.redis.connection import CONNECTIONS, Connection
 
 
