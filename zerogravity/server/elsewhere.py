@@ -22,7 +22,7 @@ from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.stored import StoredResponse, withdrawn
 
 LOOK_S = 2.0  # without news; at least so often a command is sent again, too
-WAIT_S = 20.0  # for a command to be obeyed; longer than the lease of a gateway that has died
+WAIT_S = 30.0  # for a command to be obeyed; longer than it takes to find that a gateway has died
 AWAY_S = 30.0  # that a stream waits for a store which does not answer any more
 
 

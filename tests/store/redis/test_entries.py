@@ -27,10 +27,12 @@ from zerogravity.store.redis.leases import Leases
 Opened = Callable[..., Any]
 
 
-async def made(stack: AsyncExitStack, server: RedisServer, *, lease_s: float = 15, **limits: Any) -> RedisStore:
+async def made(
+    stack: AsyncExitStack, server: RedisServer, *, lease_s: float = 15, renew_s: float = 600, **limits: Any
+) -> RedisStore:
     connection = Connection(server.url)
     given = StoreLimits(**{"count": 100, "now": lambda: 100.0, **limits})
-    store = RedisStore(connection, given, Leases(connection, lease_s=lease_s, renew_s=600))
+    store = RedisStore(connection, given, Leases(connection, lease_s=lease_s, renew_s=renew_s))
     stack.push_async_callback(store.close)
     await store.open()
     return store
@@ -106,6 +108,14 @@ async def test_a_response_whose_gateway_has_died_is_abandoned_after_its_lease(op
     await until_so(is_abandoned)
     found = await dying.get("resp_2", "me")
     assert found.running and not found.abandoned, "who changes it does not take it over"
+
+
+async def test_a_silent_response_of_a_gateway_that_lives_goes_on_whatever_key_redis_loses(opened: Opened) -> None:
+    living, other = await opened(renew_s=0.1), await opened()
+    await living.put(some(1, running=True))
+    await living.connection.client.delete(keys.run(living.leases.own))
+    found = await other.get("resp_1", "me")
+    assert found.running and not found.abandoned
 
 
 async def test_a_gateway_that_stops_leaves_its_responses_abandoned_at_once(opened: Opened) -> None:

@@ -1,6 +1,8 @@
 """``Leases``: which gateways live. Each has a run id and a key that it renews; a dead one's runs out.
 
-While Redis is away the keys of the living run out, too: when it is back they get the time of a lease to renew them.
+Redis may lose the key of one that lives, as it may lose any. So where there is none, its gateway gets the time to renew
+it before it counts as dead; but one that has stopped leaves word of that. While Redis is away the keys of the living
+run out, too: when it is back they get the time of a lease.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 
 LEASE_S, RENEW_S = 15.0, 5.0
+LOOKS = 10  # in half a lease, within which whoever lives renews it
+OVER, OVER_S = b"over", 3600
 
 
 class Leases:
@@ -37,6 +41,7 @@ class Leases:
         self._report = report
         self._renewals = RepeatedTask("lease in Redis", self._keep)
         self._held = False
+        self._dead = set[str]()
         self._lenient_until = 0.0  # by the event loop's clock
 
     async def open(self) -> None:
@@ -46,12 +51,24 @@ class Leases:
         self._renewals.start()
 
     async def alive(self, run: str) -> bool:
-        """Whether that gateway lives, as far as is known. Raises FaultError when Redis cannot be used."""
+        """Whether that gateway lives, as far as is known; for one that has just died this takes half a lease. Raises
+        FaultError when Redis cannot be used."""
         if run == self.own:
             return True
-        with self._connection.guarded():
-            held = bool(await self._connection.client.exists(keys.run(run)))
-        return held or asyncio.get_running_loop().time() < self._lenient_until
+        for look in range(LOOKS + 1):
+            if look:
+                await asyncio.sleep(self._lease_ms / 1000 / 2 / LOOKS)
+            with self._connection.guarded():
+                lease = await self._connection.client.get(keys.run(run))
+            if lease is not None:
+                self._dead.discard(run)
+                return lease != OVER
+            if asyncio.get_running_loop().time() < self._lenient_until:
+                return True
+            if run in self._dead:
+                return False
+        self._dead.add(run)
+        return False
 
     async def close(self) -> None:
         """End this run."""
@@ -59,7 +76,7 @@ class Leases:
             self._held = False
             await self._renewals.stop()
             with suppress(FaultError), self._connection.guarded():  # else it runs out by itself
-                await self._connection.client.delete(keys.run(self.own))
+                await self._connection.client.set(keys.run(self.own), OVER, ex=OVER_S)
 
     async def _keep(self) -> None:
         await asyncio.sleep(self._renew_s)
