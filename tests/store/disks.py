@@ -64,6 +64,9 @@ class Disk:
         self.kept[owner, identity] = changed = change(found)
         return changed
 
+    async def restore(self, entry: Entry) -> bool:
+        return False
+
     async def delete(self, identity: str, owner: str) -> None:
         await self._try()
         self.log.append(f"delete {identity}")
