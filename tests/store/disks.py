@@ -65,7 +65,12 @@ class Disk:
         return changed
 
     async def restore(self, entry: Entry) -> bool:
-        return False
+        await self._try()
+        if (key := (entry.owner, entry.id)) in self.kept:
+            return False
+        self.log.append(f"restore {entry.id}")
+        self.kept[key] = entry
+        return True
 
     async def delete(self, identity: str, owner: str) -> None:
         await self._try()

@@ -104,7 +104,9 @@ def _changed(entry: Entry, changes: Changes) -> Entry:
 
 
 def _whole(changes: Changes) -> Entry | None:
-    return next((change.entry for change in changes if isinstance(change, End)), None)
+    """What they make where nothing is there."""
+    ended = next((change.entry for change in changes if isinstance(change, End)), None)
+    return None if ended is None else _changed(ended, changes)
 
 
 class _Loss(NamedTuple):
@@ -348,6 +350,7 @@ class PendingWrites:
         else:
             if found is not None or whole is None or not await self._store.restore(whole):
                 return
+        self._lost.pop((owner, entry_id), None)
         logger.warning("%s was lost or damaged in the store, and is stored anew", entry_id)
 
     def _failing(self, why: str) -> None:
@@ -369,7 +372,8 @@ class PendingWrites:
         self._remove(key)
         if rest := () if write.small else write.rest:
             self._add(key, _Write(None, 0, rest))
-        self._lost[key] = _Loss(why, write.replaces)
+        before = self._lost.get(key)
+        self._lost[key] = _Loss(why, write.replaces or (before is not None and before.whole))
         self._lost_count += 1
         if len(self._lost) > LOST:
             self._lost.popitem(last=False)
