@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,7 +104,9 @@ def test_copy_to_redis_and_back(
     monkeypatch.setenv("ZEROGRAVITY_STORE", server.url)
     done = run("copy", "--from", file)
     assert (done.exit_code, done.stderr) == (0, "3 copied; 0 were there already\n")
-    assert json.loads(run("copy", "--from", file, "--json").stdout) == {"copied": 0, "there": 3, "running": 0}
+    assert json.loads(run("copy", "--from", file, "--json").stdout) == {
+        "copied": 0, "there": 3, "running": 0, "damaged": [],
+    }  # fmt: skip
     assert everything(server.url) == THREE
     told = run("info")
     assert f"redis://127.0.0.1:{server.port}/0" in told.stdout and PASSWORD not in told.output
@@ -111,6 +115,27 @@ def test_copy_to_redis_and_back(
     assert everything(other) == THREE
     monkeypatch.setenv("ZEROGRAVITY_LIMITS_RESPONSES", "2")
     assert "the oldest made room: a store keeps 2 (limits.responses)" in run("copy", "--from", other).stderr
+
+
+DAMAGED = "1 damaged, and left out: resp_2; a purge of everything removes them\n"
+
+
+def test_what_is_damaged_is_left_out_and_told(run: Run, file: str, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE responses SET data = '{' WHERE id = 'resp_2'")
+        database.commit()
+    looked = run("info")
+    assert (looked.exit_code, looked.stderr) == (1, DAMAGED)
+    assert "1 (1 finished)" in looked.stdout
+    assert json.loads(run("info", "--json").stdout)["damaged"] == ["resp_2"]
+    copied = run("copy", "--to", tmp_path / "other.db")
+    assert (copied.exit_code, copied.stderr) == (1, f"2 copied; 0 were there already\n{DAMAGED}")
+    assert json.loads(run("copy", "--to", tmp_path / "other.db", "--json").stdout)["damaged"] == ["resp_2"]
+    purged = run("purge", "--older-than", "0s", "--yes")
+    assert (purged.exit_code, purged.stderr) == (1, f"2 entries removed\n{DAMAGED}")
+    purged = run("purge", "--yes")
+    assert (purged.exit_code, purged.stderr) == (0, "1 entry removed\n")
+    assert run("info").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,14 @@ class Disk:
         self.kept[owner, identity] = changed = change(found)
         return changed
 
+    async def restore(self, entry: Entry) -> bool:
+        await self._try()
+        if (key := (entry.owner, entry.id)) in self.kept:
+            return False
+        self.log.append(f"restore {entry.id}")
+        self.kept[key] = entry
+        return True
+
     async def delete(self, identity: str, owner: str) -> None:
         await self._try()
         self.log.append(f"delete {identity}")

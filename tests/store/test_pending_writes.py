@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -345,6 +346,13 @@ def without(item: str) -> Change:
     return lambda entry: replace(entry, items=entry.items - {item})
 
 
+def ending(number: int) -> Callable[[], Awaitable[Change]]:
+    async def make() -> Change:
+        return pending_writes.End(some(number, size=5))
+
+    return make
+
+
 WAYS: dict[str, tuple[Exception, int]] = {  # why a write is given up, and how much may wait
     "too much waits": (TROUBLES["full"], 3900),
     "it can never be written": (ValueError("not to be written"), MIB),
@@ -403,6 +411,52 @@ async def test_what_is_only_small_is_not_lost_at_all(monkeypatch: pytest.MonkeyP
     assert {key[1]: (entry.running, set(entry.items)) for key, entry in disk.kept.items()} == {
         "resp_1": (False, {"msg_1"}), "resp_2": (True, set()), "resp_3": (False, {"msg_3"}),
     }  # fmt: skip
+
+
+async def test_an_end_is_stored_whole_where_the_store_never_had_or_has_lost_what_it_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk = Disk()
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 4500, lambda _: None)
+    pending.put("me", "resp_1", lambda: entry_of(1), 5000)
+    await until(lambda: pending.is_lost("resp_1", "me"))
+    for number in (1, 2):
+        pending.change("me", f"resp_{number}", over, make=ending(number), size=1000)
+    assert (await pending.get("resp_2", "me")) == some(2, size=5), "it is known here"
+    disk.failure = None
+    await pending.close(1)
+    assert disk.kept == {("me", f"resp_{number}"): some(number, size=5) for number in (1, 2)}
+    assert not pending.is_lost("resp_1", "me")
+    assert caplog.text.count("was lost or damaged in the store, and is stored anew") == 2
+
+
+async def test_what_has_ended_otherwise_stays_as_it_is() -> None:
+    disk = Disk()
+    disk.kept["me", "resp_1"] = some(1)
+    disk.kept["me", "resp_2"] = replace(some(2), running=True)
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
+    for number in (1, 2):
+        pending.change("me", f"resp_{number}", over, make=ending(number))
+    await pending.close(1)
+    assert disk.kept == {("me", "resp_1"): some(1), ("me", "resp_2"): some(2, size=5)}
+
+
+async def test_an_end_that_is_lost_as_its_beginning_was_is_told_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    disk = Disk()
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, 4500, lambda _: None)
+    pending.put("me", "resp_1", lambda: entry_of(1), 5000)
+    await until(lambda: pending.is_lost("resp_1", "me"))
+    pending.change("me", "resp_1", over, make=ending(1), size=5000)
+    await until(lambda: pending.lost == 2)
+    disk.failure = None
+    for _ in range(2):
+        with pytest.raises(FaultError, match="'resp_1' could not be stored and is lost"):
+            await pending.get("resp_1", "me")
+    await pending.close(1)
 
 
 async def test_what_is_lost_may_be_deleted() -> None:

@@ -90,8 +90,8 @@ async def test_what_runs_is_not_purged(stores: Any) -> None:
     for each in (*WHOLE, running):
         await store.put(each)
     told: list[int] = []
-    assert await upkeep.purge(store, 90.0, lambda done, _: told.append(done)) == 2
+    assert await upkeep.purge(store, 90.0, lambda done, _: told.append(done)) == upkeep.Purged(2)
     assert told == [1, 2]
     assert await everything(store) == [WHOLE[2], CONVERSATION, running]
-    assert await upkeep.purge(store, float("inf")) == 2
+    assert await upkeep.purge(store) == upkeep.Purged(2)
     assert await everything(store) == [running]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from zerogravity.store.base import ResponseStore
     from zerogravity.store.upkeep import Copied, Summary
 
+NAMED = 20  # of what is damaged
+
 
 @click.group("store")
 def store() -> None:
@@ -43,7 +45,7 @@ def info(config_file: str | None, as_json: bool) -> None:
             print_json(_members(where, found))
         else:
             click.echo("\n".join(f"{name:<14} {value}" for name, value in _lines(where, found)))
-        return 0
+        return _left(found.damaged)
 
     _run(work, config_file)
 
@@ -62,15 +64,15 @@ def purge(seconds: float | None, yes: bool, config_file: str | None) -> None:
         from zerogravity.observe.figures import many
         from zerogravity.store import address, upkeep
 
-        before = time.time() - seconds if seconds is not None else float("inf")
+        before = None if seconds is None else time.time() - seconds
         async with _opened(config, config.store, exists=True) as opened:
             if not yes:
                 what = "everything" if seconds is None else "what is older than that"
                 click.confirm(f"Remove {what} from {address.shown(config.store)}?", abort=True, err=True)
             with counting("removing") as told:
-                removed = await upkeep.purge(opened, before, told)
-        click.echo(f"{many(removed, 'entry', 'entries')} removed", err=True)
-        return 0
+                done = await upkeep.purge(opened, before, told)
+        click.echo(f"{many(done.removed, 'entry', 'entries')} removed", err=True)
+        return _left(done.damaged)
 
     _run(work, config_file)
 
@@ -97,10 +99,12 @@ def copy(source: str | None, target: str | None, config_file: str | None, as_jso
             with counting("copying") as told:
                 done = await upkeep.copy(old, new, told)
         if as_json:
-            print_json({"copied": done.copied, "there": done.there, "running": done.running})
+            print_json({
+                "copied": done.copied, "there": done.there, "running": done.running, "damaged": done.damaged,
+            })  # fmt: skip
         else:
             click.echo(_told(done, config), err=True)
-        return 0
+        return _left(done.damaged)
 
     _run(work, config_file)
 
@@ -143,13 +147,22 @@ async def _opened(config: Config, store: str, *, exists: bool = False) -> AsyncG
         await made.close()
 
 
+def _left(damaged: list[str]) -> int:
+    """The exit code, and a remark where something cannot be read and so was left as it is."""
+    if not damaged:
+        return 0
+    named = ", ".join(damaged[:NAMED]) + (", …" if len(damaged) > NAMED else "")
+    click.echo(f"{len(damaged)} damaged, and left out: {named}; a purge of everything removes them", err=True)
+    return 1
+
+
 def _members(where: str, found: Summary) -> dict[str, object]:
     from zerogravity.observe import moments
 
     oldest = None if found.oldest is None else moments.utc(found.oldest)
     return {
         "store": where, "responses": found.responses, "conversations": found.conversations, "bytes": found.bytes,
-        "oldest": oldest,
+        "oldest": oldest, "damaged": found.damaged,
     }  # fmt: skip
 
 

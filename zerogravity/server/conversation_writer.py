@@ -17,7 +17,7 @@ from zerogravity import background
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.services import Services
-from zerogravity.store.base import Change, Entry
+from zerogravity.store.base import Change, Entry, reading
 from zerogravity.store.pending_writes import MakeChange, PendingWrites
 from zerogravity.surfaces.responses.conversation import Conversation, added_by, locked, not_found
 
@@ -58,6 +58,7 @@ class ConversationWriter:
         already. ``size``: bytes of what it adds, about; one that adds nothing is never lost. Raises FaultError 400
         while a turn holds it, unless the change stands ``aside`` from its items."""
         before = await self._entry(identity, owner)
+        read = conversation_of(before)
         if not aside and (before.running or (owner, identity) in self._held):
             raise locked()
         change = self._changed(edit)
@@ -70,7 +71,7 @@ class ConversationWriter:
         else:
             self._pending.change(owner, identity, change)
         await self._pending.tried(owner, identity)
-        return edit(conversation_of(before))
+        return edit(read)
 
     async def delete(self, identity: str, owner: str) -> None:
         """Remove it; its turn, if one runs, goes on and adds nothing."""
@@ -155,7 +156,8 @@ def _unchanged(entry: Entry) -> Entry:
 
 
 def conversation_of(entry: Entry) -> Conversation:
-    return Conversation.of_json(entry.id, entry.owner, entry.data)
+    with reading(entry.owner, entry.id):
+        return Conversation.of_json(entry.id, entry.owner, entry.data)
 
 
 def entry_of(conversation: Conversation, changed: float) -> Entry:

@@ -18,8 +18,8 @@ from zerogravity.server.conversation_writer import conversation_of
 from zerogravity.server.services import Services
 from zerogravity.server.sharing import Sharing
 from zerogravity.store import address
-from zerogravity.store.base import Change, Entry
-from zerogravity.store.pending_writes import Make, PendingWrites
+from zerogravity.store.base import Change, Entry, reading
+from zerogravity.store.pending_writes import End, Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off, so_far
@@ -148,8 +148,7 @@ def entry_of(stored: StoredForm) -> Entry:
 
 async def _ending(make: Make) -> Change:
     """What the end changes. Another gateway may have deleted the response, or found that this one was not alive."""
-    ended = await make()
-    return lambda entry: ended if entry.running else entry
+    return End(await make())
 
 
 def failed(entry: Entry) -> Entry:
@@ -159,15 +158,19 @@ def failed(entry: Entry) -> Entry:
 
 def stored_of(entry: Entry) -> StoredResponse:
     """As the surface shows it; an abandoned one has failed."""
-    stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
-    if entry.abandoned:
-        return cut_off(stored)
-    return so_far(stored) if entry.running else stored
+    with reading(entry.owner, entry.id):
+        stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
+        if entry.abandoned:
+            return cut_off(stored)
+        return so_far(stored) if entry.running else stored
 
 
 def unkept(entry: Entry) -> Entry:
     """The entry of a response whose start is stored and whose end is lost: nobody is working on it any more."""
-    return entry_of(cut_off(StoredResponse.of_json(entry.data, entry.frames), NOT_KEPT)) if entry.running else entry
+    if not entry.running:
+        return entry
+    with reading(entry.owner, entry.id):
+        return entry_of(cut_off(StoredResponse.of_json(entry.data, entry.frames), NOT_KEPT))
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("response_writer", ResponseWriter)

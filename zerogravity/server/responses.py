@@ -5,6 +5,7 @@ input items, and compact. Facts: wire-openai 1, 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from zerogravity.server.respond import json_answer, replay, stream, turn_headers
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import read_turn, start
+from zerogravity.store.base import Unreadable
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -65,15 +67,17 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
 
 
 async def delete(request: web.Request) -> web.Response:
-    """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost one, what there is of it is removed."""
+    """DELETE /v1/responses/{id}; a running one is cancelled first. Of a lost or damaged one, what there is of it is
+    removed."""
     writer, owner, identity = request.app[RESPONSE_WRITER], request[EXCHANGE].owner, request.match_info["id"]
     elsewhere = False
-    if not writer.pending.is_lost(identity, owner):
-        found = await find(request)
-        if isinstance(found, CascadeChannel):
-            request.app[SERVICES].engine.cancel(found)
-        elif elsewhere := found.running:
-            await request.app[ELSEWHERE].end(found, "delete")
+    with suppress(Unreadable):  # nobody can be asked about it
+        if not writer.pending.is_lost(identity, owner):
+            found = await find(request)
+            if isinstance(found, CascadeChannel):
+                request.app[SERVICES].engine.cancel(found)
+            elif elsewhere := found.running:
+                await request.app[ELSEWHERE].end(found, "delete")
     if not await writer.delete(identity, owner) and not elsewhere:
         raise not_found(identity)  # another request was quicker
     return json_response({"id": identity, "object": "response", "deleted": True})

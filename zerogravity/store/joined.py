@@ -10,10 +10,13 @@ def joined(frames: Iterable[bytes]) -> bytes:
 
 
 def split(data: bytes) -> tuple[bytes, ...]:
+    """Raises ValueError for what ``joined`` has not made."""
     frames: list[bytes] = []
     position = 0
     while position < len(data):
         start = position + 4
         position = start + int.from_bytes(data[position:start])
+        if position > len(data):
+            raise ValueError("the last frame is cut off")
         frames.append(data[start:position])
     return tuple(frames)

@@ -50,6 +50,9 @@ class MemoryStore:
                 return changed
         return None
 
+    async def restore(self, entry: Entry) -> bool:
+        return False  # nothing is lost here
+
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
         for response_id in reversed(self._by_item.get((owner, item_id), {})):
             if response_id not in hidden and (found := await self.get(response_id, owner)) is not None:

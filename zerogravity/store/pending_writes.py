@@ -19,12 +19,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial, reduce
 from typing import NamedTuple
 
 from zerogravity import background
 from zerogravity.errors import Fault, FaultError, Origin, internal
-from zerogravity.store.base import Change, Entry, ResponseStore
+from zerogravity.store.base import Change, Entry, ResponseStore, Unreadable
 
 logger = logging.getLogger("zerogravity.server")
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between tries
@@ -36,6 +37,17 @@ Make = Callable[[], Awaitable[Entry]]
 MakeChange = Callable[[], Awaitable[Change]]
 Changes = tuple[Change, ...]
 Outcome = Entry | Changes | None  # what is to be there instead, how it is to be changed, nothing
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A ``Change``: how what is running has ended. It is all of it, so what the store has lost of it meanwhile is there
+    again; but not what somebody has deleted, or ended before."""
+
+    entry: Entry
+
+    def __call__(self, entry: Entry) -> Entry:
+        return self.entry if entry.running else entry
 
 
 class _Write:
@@ -89,6 +101,12 @@ class _Write:
 
 def _changed(entry: Entry, changes: Changes) -> Entry:
     return reduce(lambda made, change: change(made), changes, entry)
+
+
+def _whole(changes: Changes) -> Entry | None:
+    """What they make where nothing is there."""
+    ended = next((change.entry for change in changes if isinstance(change, End)), None)
+    return None if ended is None else _changed(ended, changes)
 
 
 class _Loss(NamedTuple):
@@ -201,8 +219,9 @@ class PendingWrites:
 
     async def delete(self, response_id: str, owner: str) -> bool:
         """False: there is no such response."""
-        if not self.is_lost(response_id, owner) and await self.get(response_id, owner) is None:
-            return False
+        with suppress(Unreadable):  # it is there, which is enough
+            if not self.is_lost(response_id, owner) and await self.get(response_id, owner) is None:
+                return False
         self._lost.pop((owner, response_id), None)
         self._add((owner, response_id), _Write(None))
         await self.tried(owner, response_id)
@@ -226,7 +245,7 @@ class PendingWrites:
                 return made
             case changes:
                 found = await self._store.get(key[1], key[0])
-                return None if found is None else _changed(found, changes)
+                return _whole(changes) if found is None else _changed(found, changes)
 
     async def close(self, seconds: float) -> None:
         """Write what can be written within that time, log what is lost, close the store."""
@@ -296,6 +315,8 @@ class PendingWrites:
         (failure,) = await asyncio.gather(self._apply(key, write), return_exceptions=True)
         self._current = None
         match failure:
+            case Unreadable():
+                self._lose(key, "it is damaged")
             case FaultError() | OSError():
                 self._failing(failure.fault.message if isinstance(failure, FaultError) else str(failure))
                 return False
@@ -316,7 +337,21 @@ class PendingWrites:
             case Entry() as made:
                 await self._store.put(made)
             case changes:
-                await self._store.change(entry_id, owner, lambda entry: _changed(entry, changes))
+                await self._change(owner, entry_id, changes)
+
+    async def _change(self, owner: str, entry_id: str, changes: Changes) -> None:
+        whole = _whole(changes)
+        try:
+            found = await self._store.change(entry_id, owner, lambda entry: _changed(entry, changes))
+        except Unreadable:
+            if whole is None:
+                raise
+            await self._store.put(whole)
+        else:
+            if found is not None or whole is None or not await self._store.restore(whole):
+                return
+        self._lost.pop((owner, entry_id), None)
+        logger.warning("%s was lost or damaged in the store, and is stored anew", entry_id)
 
     def _failing(self, why: str) -> None:
         if why != self._trouble:
@@ -337,7 +372,8 @@ class PendingWrites:
         self._remove(key)
         if rest := () if write.small else write.rest:
             self._add(key, _Write(None, 0, rest))
-        self._lost[key] = _Loss(why, write.replaces)
+        before = self._lost.get(key)
+        self._lost[key] = _Loss(why, write.replaces or (before is not None and before.whole))
         self._lost_count += 1
         if len(self._lost) > LOST:
             self._lost.popitem(last=False)

@@ -13,15 +13,16 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Concatenate
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
-from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits
-from zerogravity.store.joined import joined, split
+from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, read_entry, reading
+from zerogravity.store.joined import joined
 from zerogravity.store.process_runs import ProcessRuns
-from zerogravity.wire import jsonio, narrow
+from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
 CLOSE_S = 2.0  # wait for the disk at shutdown
@@ -97,16 +98,24 @@ class SqliteStore:
     async def change(self, entry_id: str, owner: str, change: Change) -> Entry | None:
         return await self._run(self._change, entry_id, owner, change)
 
+    async def restore(self, entry: Entry) -> bool:
+        return False  # nothing is lost here
+
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
         return await self._run(self._with_item, item_id, owner, hidden)
 
     async def delete(self, response_id: str, owner: str) -> None:
         await self._run(self._delete, response_id, owner)
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    async def entries(self) -> AsyncIterator[Entry | Unreadable]:
         for owner, entry_id in await self._run(lambda database: database.execute(_ALL).fetchall()):
-            if (found := await self.get(entry_id, owner)) is not None:
-                yield found
+            try:
+                found = await self.get(entry_id, owner)
+            except Unreadable as damaged:
+                yield damaged
+            else:
+                if found is not None:
+                    yield found
 
     async def close(self) -> None:
         if not self._closed:
@@ -209,10 +218,11 @@ class SqliteStore:
         if row is None:
             return None
         number, created, data, frames, run = row
-        items = frozenset(item_id for (item_id,) in database.execute(_ITEMS, (number,)))
-        alive = bool(run) and self._runs.alive(run)
-        response = narrow.members(jsonio.loads(data))
-        return Entry(owner, response_id, created, response, items, split(frames), alive, bool(run) and not alive)
+        items = [item_id for (item_id,) in database.execute(_ITEMS, (number,))]
+        with reading(owner, response_id):
+            entry = read_entry(owner, response_id, created, data, items, frames)
+            alive = bool(run) and self._runs.alive(run)
+        return replace(entry, running=alive, abandoned=bool(run) and not alive)
 
     def _with_item(
         self, database: sqlite3.Connection, item_id: str, owner: str, hidden: Collection[str]

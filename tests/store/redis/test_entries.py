@@ -19,7 +19,7 @@ from tests.waiting import until_so
 from zerogravity.errors import FaultError
 from zerogravity.store.base import Change, Entry, StoreLimits
 from zerogravity.store.joined import joined
-from zerogravity.store.redis import keys
+from zerogravity.store.redis import entries, keys
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.entries import RedisStore
 from zerogravity.store.redis.leases import Leases
@@ -183,6 +183,26 @@ async def test_who_follows_a_stream_reads_on_when_the_whole_is_stored(opened: Op
     await store.put(some(1))
     assert (await store.get("resp_1", "me")).frames == ()
     assert not await client.exists(stream)
+
+
+async def test_what_redis_has_lost_is_restored_and_what_is_there_or_deleted_is_not(opened: Opened) -> None:
+    here, there = await opened(count=2), await opened(count=2)
+    await here.put(some(1, running=True))
+    ended = some(1, frames=WHOLE, size=3)
+    assert not await here.restore(ended), "it is there"
+    await here.connection.client.flushdb()
+    assert await here.restore(ended)
+    assert not await there.restore(some(1)), "it is there again"
+    assert await there.get("resp_1", "me") == await there.with_item("msg_1", "me") == ended
+    for number in (2, 3):
+        await here.put(some(number))
+    assert await here.get("resp_1", "me") is None
+    assert await here.restore(ended), "nobody has deleted it: it made room"
+    await there.delete("resp_1", "me")
+    assert not await here.restore(ended)
+    assert await here.get("resp_1", "me") is None
+    assert 0 < await here.connection.client.pttl(keys.deleted("me", "resp_1")) <= entries.DELETED_MS
+    assert not await here.restore(some(4, created=-1e9)), "it is too old"
 
 
 # -- crashes and losses --------------------------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.redis_server import PASSWORD, RedisServer
-from tests.server.support import Serve, Served, forever
+from tests.server.support import Serve, Served, forever, hello
 from tests.store.disks import BEHIND, HELLO, PATH
 from tests.waiting import until, until_so
-from zerogravity.store.redis import connection, leases
+from zerogravity.store.redis import connection, keys, leases
 from zerogravity.store.redis.connection import Connection
 
 CONVERSATIONS = "/v1/conversations"
@@ -213,3 +213,86 @@ async def test_many_responses_while_redis_restarts_lose_nothing(serve: Serve, se
     for status, _, answered in (each for some in answers for each in some):
         assert status == 200
         assert (await there.get(f"{PATH}/{answered['id']}"))[2] == answered
+
+
+# -- Redis that loses what it has ----------------------------------------------------------------------------------
+
+LOSSES = ["flushed", "evicted", "damaged"]
+
+
+async def lose(server: RedisServer, how: str, identity: str) -> None:
+    made = Connection(server.url)
+    match how:
+        case "flushed":
+            await made.client.flushall()
+        case "evicted":
+            await made.client.delete(keys.entry("", identity), keys.frames("", identity))
+        case _:
+            await made.client.hset(keys.entry("", identity), "data", "{")
+    await made.close()
+
+
+@pytest.mark.parametrize("how", LOSSES)
+async def test_a_response_that_redis_loses_while_it_runs_is_there_again_at_its_end(
+    serve: Serve, emptied: RedisServer, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    here, there = await two(serve, emptied)
+    here.engine.script = forever
+    _, _, begun = await here.post(PATH, BEHIND)
+    path = f"{PATH}/{begun['id']}"
+    await lose(emptied, how, begun["id"])
+    assert (await there.get(path))[0] == (500 if how == "damaged" else 404)
+    await hello(here.engine.turns[-1])
+    await until(lambda: here.writer.waiting == 0)
+    status, _, found = await there.get(path)
+    assert (status, found["status"]) == (200, "completed")
+    assert (await here.get(path))[2] == found
+    for served in (here, there):
+        assert b"response.completed" in (await served.ask("GET", f"{path}?stream=true"))[2]
+    assert f"{begun['id']} was lost or damaged in the store, and is stored anew" in caplog.text
+
+
+@pytest.mark.parametrize("how", [None, *LOSSES])
+@pytest.mark.parametrize("at", ["here", "there"])
+async def test_what_is_deleted_stays_deleted_whatever_redis_loses(
+    serve: Serve, emptied: RedisServer, how: str | None, at: str
+) -> None:
+    """Another gateway can delete what it finds; also where it cannot ask the one that runs it."""
+    here, there = await two(serve, emptied)
+    here.engine.script = forever
+    _, _, begun = await here.post(PATH, BEHIND)
+    path = f"{PATH}/{begun['id']}"
+    if how is not None:
+        await lose(emptied, how, begun["id"])
+    status, _, _ = await (here if at == "here" else there).ask("DELETE", path)
+    unknown = at == "there" and how in ("flushed", "evicted")
+    assert status == (404 if unknown else 200)
+    if not here.engine.channels[-1].closed:
+        await hello(here.engine.turns[-1])
+    await until(lambda: here.writer.waiting == 0)
+    for served in (here, there):
+        assert (await served.get(path))[0] == (200 if unknown else 404)
+
+
+@pytest.mark.parametrize("how", ["flushed", "evicted"])
+async def test_a_silent_turn_goes_on_when_redis_loses_its_gateways_lease(
+    serve: Serve, emptied: RedisServer, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.5)
+    here, there = await two(serve, emptied)
+    here.engine.script = forever
+    _, _, begun = await here.post(PATH, BEHIND)
+    made = Connection(emptied.url)
+    lease = keys.run((await made.client.hget(keys.entry("", begun["id"]), "run")).decode())
+    saved = await made.client.dump(keys.entry("", begun["id"]))
+    if how == "flushed":
+        await made.client.flushall()
+        await made.client.restore(keys.entry("", begun["id"]), 0, saved)
+    else:
+        await made.client.delete(lease)
+    await made.close()
+    _, _, found = await there.get(f"{PATH}/{begun['id']}")
+    assert found["status"] in ("queued", "in_progress")
+    await hello(here.engine.turns[-1])
+    await until(lambda: here.writer.waiting == 0)
+    assert (await there.get(f"{PATH}/{begun['id']}"))[2]["status"] == "completed"

@@ -85,6 +85,20 @@ def test_the_next_turn_sends_what_it_would_after_a_response(
     assert Conversation.of_json("conv_1", "someone", jsonio.loads(jsonio.dumps(held.as_json()))) == held
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"created": "1"}, {"metadata": []}, {"metadata": {"a": 1}}, {"items": {}}, {"items": [1]}, {"items": [{}]},
+     {"items": [{"id": 1}]}, {"items": [{"shown_as": "x"}]}],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_conversation_is_refused(odd: dict[str, Any]) -> None:
+    whole = {"created": 1, "metadata": {"a": "b"}, "items": [{"id": "msg_1"}]}
+    assert Conversation.of_json("conv_1", "me", whole).as_json() == whole
+    for data in ({**whole, **odd}, {name: value for name, value in whole.items() if name not in odd}):
+        with pytest.raises((TypeError, LookupError)):
+            Conversation.of_json("conv_1", "me", data)
+
+
 def half_open(held: Conversation) -> list[dict[str, Any]]:
     """Results of all calls behind the end of the last turn."""
     ends = [index for index, item in enumerate(held.items) if "id" not in item]

@@ -210,7 +210,8 @@ def through_json(made: StoredResponse) -> StoredResponse:
 
 def test_everything_comes_back_as_it_was() -> None:
     whole = StoredResponse(
-        "resp_1", "me", 100.5, {"id": "resp_1", "output": [{"id": "fc_1", "big": 2**70, "text": "\u2028\x85é"}]},
+        "resp_1", "me", 100.5,
+        {"status": "completed", "background": True, "output": [{"id": "fc_1", "big": 2**70, "text": "\u2028\x85é"}]},
         ({"id": "msg_1"},), ({"role": "user", "parts": [{"text": "x"}]},), {"fc_1": "sealed"}, FAMILY, ("S",),
         (function("f"),), (b"data: {}\n\n",), running=True, earlier=({"role": "user"},),
     )  # fmt: skip
@@ -224,8 +225,26 @@ def test_a_whole_turn_comes_back() -> None:
 
 
 def test_members_missing_in_an_older_file_are_empty() -> None:
-    old = {"id": "resp_1", "owner": "me", "created": 100.0, "response": {"output": []}, "run": "0123456789abcdef"}
-    assert StoredResponse.of_json(old) == StoredResponse("resp_1", "me", 100.0, {"output": []})
+    response = {"status": "completed", "background": False, "output": []}
+    old = {"id": "resp_1", "owner": "me", "created": 100.0, "response": response, "run": "0123456789abcdef"}
+    assert StoredResponse.of_json(old) == StoredResponse("resp_1", "me", 100.0, response)
+
+
+ODD: list[dict[str, Any]] = [
+    {"id": None}, {"owner": 1}, {"created": "1"}, {"response": []}, {"response": {}}, {"input_items": "text"},
+    {"input_items": {"id": "x"}}, {"input_items": [1]}, {"input_items": [{}]}, {"contents": 5}, {"system": [{}]},
+    {"sealed": []}, {"cut_off": "no"}, {"response": {"status": "x", "background": True, "output": [{"type": "x"}]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_what_is_no_stored_response_is_refused(odd: dict[str, Any]) -> None:
+    whole = kept([TextDelta("hi")], STOP).as_json()
+    StoredResponse.of_json(whole)
+    with pytest.raises((TypeError, LookupError)):
+        StoredResponse.of_json({**whole, **odd})
+    with pytest.raises((TypeError, LookupError)):
+        StoredResponse.of_json({name: value for name, value in whole.items() if name not in odd and name != "id"})
 
 
 def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:

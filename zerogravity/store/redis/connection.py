@@ -12,7 +12,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import address
@@ -33,6 +33,7 @@ class Connection:
             socket_timeout=ANSWER_S,
             max_connections=CONNECTIONS,
             timeout=TURN_S,
+            encoding_errors="surrogateescape",  # names of keys that others have made come back as they are
             retry=Retry(NoBackoff(), 1, (ConnectionFailed,)),  # one that has broken while it was idle
         )
         self.client: Redis = Redis.from_pool(pool)
@@ -43,9 +44,20 @@ class Connection:
         try:
             yield
         except (RedisError, OSError) as error:
-            text = f"stored responses: Redis at {self.name} cannot be used: {error or type(error).__name__}"
+            text = f"stored responses: Redis at {self.name} cannot be used: {words_of(error)}"
             raise FaultError(internal(text, status=503, code="store_unavailable", retry_after=1)) from error
 
     async def close(self) -> None:
         """May be called twice."""
         await self.client.aclose()
+
+
+def words_of(error: Exception) -> str:
+    """What Redis, or the way to it, says, without the command that it says it of: that names keys, and so owners."""
+    text = str(error) or type(error).__name__
+    return text.rpartition(" caused error: ")[2] if isinstance(error, ResponseError) else text
+
+
+def is_of_another_kind(error: object) -> bool:
+    """Whether Redis says that what stands under a key is none of what was asked for."""
+    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")

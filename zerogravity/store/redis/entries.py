@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits
-from zerogravity.store.joined import joined, split
+from redis.exceptions import ResponseError
+
+from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, read_entry, reading
+from zerogravity.store.joined import joined
 from zerogravity.store.redis import keys, scripts
-from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.connection import Connection, is_of_another_kind
 from zerogravity.store.redis.leases import Leases
 from zerogravity.store.redis.peers import RedisPeers
 from zerogravity.wire import jsonio, narrow
@@ -24,22 +27,20 @@ from zerogravity.wire import jsonio, narrow
 INDEX = (keys.ORDER, keys.CREATED, keys.SIZES)
 PAGE = 100  # names asked about at once
 GRACE_S = 60.0  # from the end of an age until its keys expire: clocks differ
+DELETED_MS = 86400 * 1000  # longer than a turn takes: whoever runs it does not bring back what has been deleted
+LOST = "lost"  # in place of the version that is expected
 
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """An entry as Redis has it. ``batches``: of its frames."""
+    """An entry as Redis has it."""
 
-    fields: Mapping[bytes, bytes]
-    batches: Sequence[bytes]
-
-    @property
-    def version(self) -> str:
-        return self.fields[b"version"].decode()
-
-    @property
-    def run(self) -> str:
-        return self.fields[b"run"].decode()
+    version: str
+    run: str
+    created: float
+    data: bytes
+    items: bytes
+    frames: bytes
 
 
 class RedisStore:
@@ -80,9 +81,13 @@ class RedisStore:
                     return changed
             return None
 
+    async def restore(self, entry: Entry) -> bool:
+        with self.connection.guarded():
+            return await self._set(entry, await asyncio.to_thread(_encoded, entry), LOST)
+
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
         with self.connection.guarded():
-            ids = {found.decode() for found in await cast("Any", self._client.smembers(keys.item(owner, item_id)))}
+            ids = await self._holders(owner, item_id)
             for entry_id in await self._newest_first(owner, ids.difference(hidden)):
                 found = await self.get(entry_id, owner)
                 if found is not None and item_id in found.items:  # it may have been replaced
@@ -91,19 +96,24 @@ class RedisStore:
 
     async def delete(self, response_id: str, owner: str) -> None:
         with self.connection.guarded():
-            await self._unlink(owner, response_id)
+            await self._unlink(owner, response_id, keep_away=DELETED_MS)
             await self._sweep(await self._forget([(owner, response_id, "inf")]))
 
-    async def entries(self) -> AsyncIterator[Entry]:
+    async def entries(self) -> AsyncIterator[Entry | Unreadable]:
         with self.connection.guarded():
             names: set[tuple[str, str]] = set()
             found_keys = cast("Any", self._client).scan_iter(match=keys.ENTRIES, count=1000)
             async for key in cast("AsyncIterator[bytes]", found_keys):
-                names.add(keys.named(keys.member_of(key.decode())))
+                names.add(keys.named(keys.member_of(key.decode(errors="surrogateescape"))))
             ordered = await self._ordered([*names])
         for owner, entry_id in ordered:
-            if (found := await self.get(entry_id, owner)) is not None:
-                yield found
+            try:
+                found = await self.get(entry_id, owner)
+            except Unreadable as damaged:
+                yield damaged
+            else:
+                if found is not None:
+                    yield found
 
     async def close(self) -> None:
         await self.peers.close()
@@ -116,44 +126,63 @@ class RedisStore:
         async with self._client.pipeline(transaction=True) as at_once:
             at_once.hgetall(keys.entry(owner, entry_id))
             at_once.xrange(keys.frames(owner, entry_id))
-            fields, stream = await at_once.execute()
-        if b"data" not in fields or float(fields[b"created"]) < self._limits.since:
+            fields, stream = await at_once.execute(raise_on_error=False)
+        for answer in (fields, stream):
+            if is_of_another_kind(answer):
+                raise Unreadable(owner, entry_id)
+            if isinstance(answer, Exception):
+                raise answer
+        if not fields:
             return None
-        return _Raw(fields, [batch.get(b"f", b"") for _, batch in stream])
+        with reading(owner, entry_id):
+            raw = _raw(fields, [batch.get(b"f", b"") for _, batch in stream])
+        return None if raw.created < self._limits.since else raw
 
     async def _entry(self, entry_id: str, owner: str, raw: _Raw) -> Entry:
         run = raw.run
         alive = bool(run) and await self.leases.alive(run)
-        entry = await asyncio.to_thread(_decoded, entry_id, owner, raw)
+        with reading(owner, entry_id):
+            entry = await asyncio.to_thread(_decoded, entry_id, owner, raw)
         return replace(entry, running=alive, abandoned=bool(run) and not alive)
+
+    async def _holders(self, owner: str, item_id: str) -> set[str]:
+        """Ids of entries that have, or had, that item."""
+        try:
+            found = await cast("Any", self._client.smembers(keys.item(owner, item_id)))
+        except ResponseError as error:
+            if is_of_another_kind(error):
+                return set()
+            raise
+        return {entry_id.decode(errors="surrogateescape") for entry_id in found}
 
     async def _newest_first(self, owner: str, ids: Collection[str]) -> list[str]:
         return [entry_id for _, entry_id in reversed(await self._ordered([(owner, entry_id) for entry_id in ids]))]
 
     async def _ordered(self, names: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Those that are there, as they have been written."""
-        versions: list[bytes | None] = []
+        """As they have been written; what is damaged, or not there, comes first."""
+        versions: list[object] = []
         for start in range(0, len(names), PAGE):
             async with self._client.pipeline(transaction=False) as at_once:
                 for owner, entry_id in names[start : start + PAGE]:
                     at_once.hget(keys.entry(owner, entry_id), "version")
-                versions += await at_once.execute()
-        there = [(int(version), name) for version, name in zip(versions, names, strict=True) if version is not None]
-        return [name for _, name in sorted(there)]
+                versions += await at_once.execute(raise_on_error=False)
+        return [name for _, name in sorted(zip(map(_number, versions), names, strict=True))]
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    async def _set(self, entry: Entry, encoded: _Encoded, before: tuple[Entry, _Raw] | None = None) -> bool:
-        """False: it is no longer as it was ``before``."""
+    async def _set(
+        self, entry: Entry, encoded: _Encoded, expected: str = "", before: tuple[Entry, _Raw] | None = None
+    ) -> bool:
+        """False: it is not as ``expected``, or no longer as it was ``before``."""
         old, raw = before or (None, None)
         run = NOBODY if entry.abandoned else ""
         if entry.running:  # where it was running already, there
             run = raw.run if old is not None and raw is not None and old.running else self.leases.own
         owner, ms = entry.owner, self._ms_to_live(entry)
         version = await self._write(
-            [keys.entry(owner, entry.id), keys.frames(owner, entry.id)],
+            self._keys(owner, entry.id),
             [
-                raw.version if raw is not None else "", ms, encoded.frames, int(not entry.running),
+                raw.version if raw is not None else expected, ms, encoded.frames, int(not entry.running),
                 "data", encoded.data, "created", repr(entry.created), "items", encoded.items, "run", run,
                 "size", encoded.size,
             ],
@@ -178,13 +207,15 @@ class RedisStore:
                 await self._unlink(owner, entry_id, version)
             victims = await self._forget(victims)
 
-    async def _unlink(self, owner: str, entry_id: str, version: str = "") -> None:
-        where = [keys.entry(owner, entry_id), keys.frames(owner, entry_id)]
-        if (removed := await self._remove(where, [version])) is not None:
+    async def _unlink(self, owner: str, entry_id: str, version: str = "", keep_away: int | str = "") -> None:
+        if (items := await self._remove(self._keys(owner, entry_id), [version, keep_away])) is not None:
             async with self._client.pipeline(transaction=False) as at_once:
-                for item_id in _items_of(removed[1]):
+                for item_id in _items_in(items):
                     at_once.srem(keys.item(owner, item_id), entry_id)
-                await at_once.execute()
+                await at_once.execute(raise_on_error=False)  # an item's key may be damaged, too
+
+    def _keys(self, owner: str, entry_id: str) -> list[str]:
+        return [keys.entry(owner, entry_id), keys.frames(owner, entry_id), keys.deleted(owner, entry_id)]
 
     async def _forget(self, gone: Collection[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
         names = [part for owner, entry_id, version in gone for part in (keys.member(owner, entry_id), version)]
@@ -223,11 +254,28 @@ def _changed(entry: Entry, change: Change) -> tuple[Entry, _Encoded | None]:
 
 
 def _decoded(entry_id: str, owner: str, raw: _Raw) -> Entry:
-    fields = raw.fields
-    frames = split(b"".join(raw.batches))
-    data = narrow.members(jsonio.loads(fields[b"data"]))
-    return Entry(owner, entry_id, float(fields[b"created"]), data, frozenset(_items_of(fields[b"items"])), frames)
+    items = narrow.texts(jsonio.loads(raw.items))
+    return read_entry(owner, entry_id, raw.created, raw.data, items, raw.frames)
 
 
-def _items_of(encoded: bytes) -> list[str]:
-    return cast("list[str]", jsonio.loads(encoded))
+# -- what Redis answers ----------------------------------------------------------------------------------------------
+
+
+def _raw(fields: Mapping[bytes, bytes], batches: Sequence[bytes]) -> _Raw:
+    """Raises LookupError or ValueError for what no store has written."""
+    return _Raw(
+        fields[b"version"].decode(), fields[b"run"].decode(), float(fields[b"created"]), fields[b"data"],
+        fields[b"items"], b"".join(batches),
+    )  # fmt: skip
+
+
+def _items_in(encoded: bytes) -> list[str]:
+    """None where they are damaged."""
+    with suppress(ValueError):
+        return narrow.texts(jsonio.loads(encoded))
+    return []
+
+
+def _number(version: object) -> int:
+    """0: there is none."""
+    return int(version) if isinstance(version, bytes) and version.isdigit() else 0

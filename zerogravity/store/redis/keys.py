@@ -5,6 +5,7 @@ index's three keys do: a script or transaction holds keys of one tag only.
 |-----------------------------------|------------------------------------------------------------------------------|
 | ``zerogravity:1:{OWNER/ID}:entry``  | hash: an entry, with ``version``, which grows with each write of it        |
 | ``zerogravity:1:{OWNER/ID}:frames`` | stream: the frames of its answer, in batches                               |
+| ``zerogravity:1:{OWNER/ID}:deleted``| an entry of that name has been deleted, and is not to come back            |
 | ``zerogravity:1:{OWNER}:item:ID``   | set: ids of entries that have, or had, that item                           |
 | ``zerogravity:1:{index}:…``         | what is kept by which version and size: see ``entries``                    |
 | ``zerogravity:1:run:RUN``           | the lease of a running gateway                                             |
@@ -33,6 +34,10 @@ def entry(owner: str, entry_id: str) -> str:
 
 def frames(owner: str, entry_id: str) -> str:
     return f"{PREFIX}{{{member(owner, entry_id)}}}:frames"
+
+
+def deleted(owner: str, entry_id: str) -> str:
+    return f"{PREFIX}{{{member(owner, entry_id)}}}:deleted"
 
 
 def item(owner: str, item_id: str) -> str:

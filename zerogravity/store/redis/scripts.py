@@ -19,10 +19,23 @@ local function keep(key, ms)  -- at least that long
 end
 """
 
-WRITE = f"""{_TELL}
--- entry, frames; expected version or '', ms to live, frames ('' leaves them as they are), '1' if it has ended,
--- names and values of the other fields → its version; nil: another version is there
+_ONLY = """
+local function only(key, kind)  -- what stands there as another kind is none of ours
+  local found = redis.call('TYPE', key).ok
+  if found ~= 'none' and found ~= kind then redis.call('UNLINK', key) end
+end
+"""
+
+WRITE = f"""{_TELL}{_ONLY}
+-- entry, frames, deleted; expected version, '' or 'lost', ms to live, frames ('' leaves them as they are), '1' if it
+-- has ended, names and values of the other fields → its version; nil: it is not as expected
 local entry, frames, expected, ms, joined, ended = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+if expected == 'lost' then
+  if ms <= 0 or redis.call('EXISTS', entry, KEYS[3]) > 0 then return false end
+  expected = ''
+end
+only(entry, 'hash')
+only(frames, 'stream')
 local had = redis.call('HGET', entry, 'version')
 if expected ~= '' and had ~= expected then return false end
 local now = redis.call('TIME')
@@ -68,42 +81,54 @@ return version
 """
 
 REMOVE = f"""{_TELL}
--- entry, frames; version or '' → its version and items; nil: it is not there, or as another version
-local version, items = unpack(redis.call('HMGET', KEYS[1], 'version', 'items'))
-if not version or (ARGV[1] ~= '' and version ~= ARGV[1]) then return false end
-redis.call('UNLINK', KEYS[1], KEYS[2])
+-- entry, frames, deleted; version or '', ms for which it must not come back or '' → its items; nil: it is not there, or
+-- as another version
+if ARGV[2] ~= '' then redis.call('SET', KEYS[3], '', 'PX', ARGV[2]) end
+local items = ''
+if redis.call('TYPE', KEYS[1]).ok == 'hash' then
+  local version, had = unpack(redis.call('HMGET', KEYS[1], 'version', 'items'))
+  if ARGV[1] ~= '' and version ~= ARGV[1] then return false end
+  items = had or ''
+end
+if redis.call('UNLINK', KEYS[1], KEYS[2]) == 0 then return false end
 tell(KEYS[1])
-return {{version, items}}
+return items
 """
 
-ADD_ITEMS = f"""{_KEEP}
+ADD_ITEMS = f"""{_KEEP}{_ONLY}
 -- items; id of the entry, ms to live
 for _, item in ipairs(KEYS) do
+  only(item, 'set')
   redis.call('SADD', item, ARGV[1])
   keep(item, ARGV[2])
 end
 """
 
-_INDEX = f"""{_KEEP}
+_INDEX = f"""{_KEEP}{_ONLY}
 -- order, created, sizes; since, count, bytes → bytes of all, then names and versions of what has to go, 200 at most
 local order, created, sizes = unpack(KEYS)
 local function members() return redis.call('ZCARD', order) end
+local function size(member) return tonumber(redis.call('HGET', sizes, member) or 0) end
+only(order, 'zset')
+only(created, 'zset')
+only(sizes, 'hash')
 local whole = redis.call('HLEN', sizes) - redis.call('HEXISTS', sizes, '')
-if members() ~= whole or members() ~= redis.call('ZCARD', created) then  -- Redis has evicted one of them
-  redis.call('UNLINK', order, created, sizes)
+local total = redis.call('HGET', sizes, '') or '0'
+if members() ~= whole or members() ~= redis.call('ZCARD', created) or not string.match(total, '^-?%d+$') then
+  redis.call('UNLINK', order, created, sizes)  -- Redis has evicted one of them, or it is damaged
 end
 local function forget(member)
-  redis.call('HINCRBY', sizes, '', 0 - (redis.call('HGET', sizes, member) or 0))
+  redis.call('HINCRBY', sizes, '', string.format('%.0f', 0 - (size(member) or 0)))
   redis.call('HDEL', sizes, member)
   redis.call('ZREM', order, member)
   redis.call('ZREM', created, member)
 end
 local function what_has_to_go()
-  local count, bytes = members(), tonumber(redis.call('HGET', sizes, '') or 0)
+  local count, bytes = members(), size('')
   local answer, gone = {{bytes}}, {{}}
   local function take(member)
     gone[member] = true
-    count, bytes = count - 1, bytes - (redis.call('HGET', sizes, member) or 0)
+    count, bytes = count - 1, bytes - (size(member) or 0)
     answer[#answer + 1] = member
     answer[#answer + 1] = redis.call('ZSCORE', order, member)
   end

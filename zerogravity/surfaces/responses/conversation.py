@@ -98,7 +98,18 @@ class Conversation:
 
     @classmethod
     def of_json(cls, identity: str, owner: str, data: Json) -> Conversation:
-        return cls(identity, owner, data["created"], data["metadata"], tuple(narrow.objects(data["items"])))
+        """Raises LookupError or TypeError for what that has not made."""
+        created, items = data["created"], narrow.objects(data["items"])
+        metadata = {name: narrow.text(value) for name, value in narrow.members(data["metadata"]).items()}
+        if not isinstance(created, int | float) or (metadata, items) != (data["metadata"], data["items"]):
+            raise TypeError("no conversation")
+        if not all(map(_is_kept_so, items)):
+            raise TypeError("no items")
+        return cls(identity, owner, created, metadata, tuple(items))
+
+
+def _is_kept_so(item: Json) -> bool:
+    return isinstance(item["id"], str) if "id" in item else isinstance(item["shown_as"], list)
 
 
 def _ids(item: Json) -> Sequence[str]:

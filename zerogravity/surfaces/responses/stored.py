@@ -99,17 +99,35 @@ class StoredResponse:
 
     @classmethod
     def of_json(cls, data: Json, frames: tuple[bytes, ...] = (), *, running: bool = False) -> StoredResponse:
-        """From what ``as_json`` made, in this or an earlier version."""
+        """From what ``as_json`` made, in this or an earlier version. Raises LookupError or TypeError for all else."""
         members = {name: data[name] for name in MEMBERS if name in data}
+        for name, kind in _KINDS.items():
+            if name in members and not isinstance(members[name], kind):
+                raise TypeError(name)
         for name in _TUPLES:
-            members[name] = tuple(members.get(name, ()))
-        return cls(**members, frames=frames, running=running)
+            members[name] = _each(members.get(name, ()), str if name == "system" else Mapping)
+        made = cls(**members, frames=frames, running=running)
+        if not made.response.keys() >= {"status", "background"} or not all(map(narrow.text, made.items)):
+            raise TypeError("response")
+        return made
 
 
 _SEPARATE = ("frames", "running")
 QUEUED = 2  # frames of a background stream before its first record
+_KINDS: Mapping[str, Any] = {
+    "id": str, "owner": str, "created": int | float, "response": Mapping, "sealed": Mapping, "family": str,
+    "cut_off": bool,
+}  # fmt: skip
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
+
+
+def _each(given: Any, kind: type) -> tuple[Any, ...]:
+    """Raises TypeError where it is none of these."""
+    if isinstance(given, str | Mapping) or not all(isinstance(one, kind) for one in given):
+        raise TypeError(kind.__name__)
+    return tuple(given)
+
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
 
