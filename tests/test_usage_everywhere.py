@@ -6,6 +6,7 @@ was refused or lost is not billed, and counts nowhere.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -105,10 +106,9 @@ def measured(channel: CascadeChannel) -> Told:
     metrics = Metrics(REGISTRY)
     metrics.turn_closed(channel)
     families = text_string_to_metric_families(metrics.render().decode())
-    kinds = {
-        sample.labels["kind"]: int(sample.value)
-        for family in families for sample in family.samples if sample.name == "zg_tokens_total"
-    }  # fmt: skip
+    kinds = Counter[str]()
+    for sample in (sample for family in families for sample in family.samples if sample.name == "zg_tokens_total"):
+        kinds[sample.labels["kind"]] += int(sample.value)
     sent, made = kinds["input"] + kinds["tool_use"], kinds["output"] + kinds["thinking"]
     return Told(sent, kinds["cached"], made, kinds["thinking"])
 
