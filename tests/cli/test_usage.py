@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import time
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
+from redis import Redis
 from rich.console import Console
 
 from tests.redis_server import RedisServer
@@ -16,6 +18,7 @@ from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, Text
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.observe import prices
+from zerogravity.store.redis import keys
 from zerogravity.store.redis.usage import SharedUsage
 from zerogravity.store.usage import FILE, Row, UsageLog
 
@@ -192,6 +195,13 @@ def test_the_sums_of_all_gateways(run, used, tmp_path, monkeypatch):
         ]
         told = json.loads(run("--all", "--by", "model", "--model", "flash", "--json").stdout)
         assert [(row["model"], row["turns"], row["prompt"]) for row in told] == [("gemini-3-flash", 3, 1_234_572)]
+        with closing(Redis.from_url(server.url)) as client:
+            client.sadd(keys.USAGE, "odd")
+            client.hset(keys.usage("odd"), used, "{")
+        odd = run("--all", "--by", "model,instance")
+        assert [line.split() for line in odd.stdout.splitlines()] == lines
+        place = f"redis://127.0.0.1:{server.port}/0"
+        assert (odd.exit_code, odd.stderr) == (0, f"1 of the sums in {place} cannot be read, and are left out\n")
     finally:
         server.kill()
 

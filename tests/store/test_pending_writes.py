@@ -18,7 +18,7 @@ from tests.store.entries import some
 from tests.waiting import until
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.store import pending_writes
-from zerogravity.store.base import Change, Entry
+from zerogravity.store.base import Change, End, Entry
 from zerogravity.store.responses import open_store
 
 MIB = 1 << 20
@@ -348,7 +348,7 @@ def without(item: str) -> Change:
 
 def ending(number: int) -> Callable[[], Awaitable[Change]]:
     async def make() -> Change:
-        return pending_writes.End(some(number, size=5))
+        return End(some(number, size=5))
 
     return make
 

@@ -95,7 +95,7 @@ def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str
 
 
 def _of_all(store: str, since: str) -> list[Row]:
-    """Raises OSError, or UsageError where gateways share nothing."""
+    """With a remark on what cannot be read. Raises OSError, or UsageError where gateways share nothing."""
     from zerogravity.store import address
 
     if not address.is_redis(store):
@@ -105,7 +105,10 @@ def _of_all(store: str, since: str) -> list[Row]:
     except ImportError as error:
         text = f"the Python package {error.name} is not installed; run: {address.INSTALL}"
         raise OSError(text) from None
-    return shared.read(store, since=since)
+    rows, odd = shared.read(store, since=since)
+    if odd:
+        click.echo(f"{odd} of the sums in {address.shown(store)} cannot be read, and are left out", err=True)
+    return rows
 
 
 def _members(row: Row, keys: Sequence[str]) -> dict[str, object]:

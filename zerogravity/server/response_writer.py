@@ -18,8 +18,8 @@ from zerogravity.server.conversation_writer import conversation_of
 from zerogravity.server.services import Services
 from zerogravity.server.sharing import Sharing
 from zerogravity.store import address
-from zerogravity.store.base import Change, Entry, reading
-from zerogravity.store.pending_writes import End, Make, PendingWrites
+from zerogravity.store.base import Change, End, Entry, reading
+from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off, so_far

@@ -88,6 +88,17 @@ itself as the outcome."""
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """A ``Change``: how what is running has ended. It is all of it, so what the store has lost of it meanwhile is there
+    again; but not what somebody has deleted, or ended before."""
+
+    entry: Entry
+
+    def __call__(self, entry: Entry) -> Entry:
+        return self.entry if entry.running else entry
+
+
+@dataclass(frozen=True, slots=True)
 class StoreLimits:
     """How many responses, bytes and seconds are kept; ``now``: wall-clock seconds, as ``Entry.created``."""
 

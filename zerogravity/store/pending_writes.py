@@ -19,13 +19,12 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial, reduce
 from typing import NamedTuple
 
 from zerogravity import background
 from zerogravity.errors import Fault, FaultError, Origin, internal
-from zerogravity.store.base import Change, Entry, ResponseStore, Unreadable
+from zerogravity.store.base import Change, End, Entry, ResponseStore, Unreadable
 
 logger = logging.getLogger("zerogravity.server")
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between tries
@@ -37,17 +36,6 @@ Make = Callable[[], Awaitable[Entry]]
 MakeChange = Callable[[], Awaitable[Change]]
 Changes = tuple[Change, ...]
 Outcome = Entry | Changes | None  # what is to be there instead, how it is to be changed, nothing
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """A ``Change``: how what is running has ended. It is all of it, so what the store has lost of it meanwhile is there
-    again; but not what somebody has deleted, or ended before."""
-
-    entry: Entry
-
-    def __call__(self, entry: Entry) -> Entry:
-        return self.entry if entry.running else entry
 
 
 class _Write:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,9 @@ def gateway(server: RedisServer, clock: Any, make_turn: Any) -> Iterator[Callabl
 
 def sums(server: RedisServer, since: str = "") -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
-    for row in shared.read(server.url, since=since):
+    rows, odd = shared.read(server.url, since=since)
+    assert odd == 0
+    for row in rows:
         key = row.day, row.instance
         assert key not in found, "nothing is there twice"
         found[key] = row.prompt
@@ -154,11 +157,66 @@ def test_old_days_go_and_all_members_of_a_row_come_back(server: RedisServer, gat
     old(5)
     close()
     own, rows = read_all(file)
-    assert shared.read(server.url) == rows == [
+    assert shared.read(server.url)[0] == rows == [
         Row("2024-12-31", rows[0].model, "", "", "left", turns=1, prompt=5, unpriced=1)
     ]  # fmt: skip
     late = SharedUsage(server.url, file, wall=lambda: WALL + 30 * 86400)
     whole = replace(rows[0], day="2026-02-20", cached=1, candidates=2, usd=0.25)
     late._write(own, {whole.day: [whole]}, "2025-01-01")  # pyright: ignore[reportPrivateUsage]
-    assert shared.read(server.url) == [whole]
+    assert shared.read(server.url) == ([whole], 0)
     late._client.close()  # pyright: ignore[reportPrivateUsage]
+
+
+ODD: list[str | bytes] = [
+    "{", b"\xff", "{}", "5", "[1]", "[{}]", '[{"day":"2026-02-02"}]', '[{"day":1,"model":"m"}]',
+    '[{"day":"soon","model":"m"}]', '[{"day":"2026-02-02","model":"m","turns":"x"}]',
+    '[{"day":"2026-02-02","model":"m","prompt":1.5}]', '[{"day":"2026-02-02","model":"m","usd":"1"}]',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_what_is_no_row_is_left_out_and_counted(
+    server: RedisServer, gateway: Any, tmp_path: Path, odd: str | bytes
+) -> None:
+    left, *_ = gateway(tmp_path / "left.sqlite", "left")
+    left(5)
+    with closing(shared._client(server.url)) as client:  # pyright: ignore[reportPrivateUsage]
+        client.sadd(keys.USAGE, "other")
+        client.hset(keys.usage("other"), "2026-02-02", odd)
+    rows, count = shared.read(server.url, since="2026-02-01")
+    assert ([row.prompt for row in rows], count) == ([5], 1)
+
+
+def test_a_key_of_another_kind_is_counted_and_mended_at_the_next_start(
+    server: RedisServer, gateway: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "left.sqlite"
+    left, close, _ = gateway(file, "left")
+    left(5)
+    close()
+    own, _ = read_all(file)
+    with closing(shared._client(server.url)) as client:  # pyright: ignore[reportPrivateUsage]
+        client.set(keys.usage(own), "x")
+        assert shared.read(server.url) == ([], 1)
+        again, close, _ = gateway(file, "left")
+        again(6)
+        close()
+        assert sums(server) == {("2026-02-02", "left"): 11}
+        client.set(keys.USAGE, "x")
+        with pytest.raises(OSError, match="cannot be used: WRONGTYPE") as caught:
+            shared.read(server.url)
+        assert "zerogravity:" not in str(caught.value)
+        again, *_, reports = gateway(file, "left")
+        again(7)
+        assert sums(server) == {("2026-02-02", "left"): 18} and reports == []
+
+
+def test_files_whose_sums_have_expired_are_forgotten(server: RedisServer, gateway: Any, tmp_path: Path) -> None:
+    left, *_ = gateway(tmp_path / "left.sqlite", "left")
+    left(5)
+    with closing(shared._client(server.url)) as client:  # pyright: ignore[reportPrivateUsage]
+        client.sadd(keys.USAGE, "expired", b"\xff")
+        right, *_ = gateway(tmp_path / "right.sqlite", "right")
+        right(6)
+        files = {own.decode() for own in client.smembers(keys.USAGE)}
+    assert files == {read_all(tmp_path / f"{name}.sqlite")[0] for name in ("left", "right")}

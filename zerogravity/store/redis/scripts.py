@@ -19,14 +19,14 @@ local function keep(key, ms)  -- at least that long
 end
 """
 
-_ONLY = """
+ONLY = """
 local function only(key, kind)  -- what stands there as another kind is none of ours
   local found = redis.call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then redis.call('UNLINK', key) end
 end
 """
 
-WRITE = f"""{_TELL}{_ONLY}
+WRITE = f"""{_TELL}{ONLY}
 -- entry, frames, deleted; expected version, '' or 'lost', ms to live, frames ('' leaves them as they are), '1' if it
 -- has ended, names and values of the other fields → its version; nil: it is not as expected
 local entry, frames, expected, ms, joined, ended = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -95,7 +95,7 @@ tell(KEYS[1])
 return items
 """
 
-ADD_ITEMS = f"""{_KEEP}{_ONLY}
+ADD_ITEMS = f"""{_KEEP}{ONLY}
 -- items; id of the entry, ms to live
 for _, item in ipairs(KEYS) do
   only(item, 'set')
@@ -104,7 +104,7 @@ for _, item in ipairs(KEYS) do
 end
 """
 
-_INDEX = f"""{_KEEP}{_ONLY}
+_INDEX = f"""{_KEEP}{ONLY}
 -- order, created, sizes; since, count, bytes → bytes of all, then names and versions of what has to go, 200 at most
 local order, created, sizes = unpack(KEYS)
 local function members() return redis.call('ZCARD', order) end

@@ -6,25 +6,36 @@ nothing, and gateways that share a file count once.
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Collection
-from dataclasses import asdict, fields
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from zerogravity.store.address import shown, with_a_strange_parameter
 from zerogravity.store.redis import keys
-from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S
-from zerogravity.store.usage import Row, first_day, read_all
+from zerogravity.store.redis.connection import ANSWER_S, CONNECT_S, is_of_another_kind, words_of
+from zerogravity.store.redis.scripts import ONLY
+from zerogravity.store.usage import COUNTS, KEYS, Row, first_day, read_all
 from zerogravity.wire import jsonio, narrow
 from zerogravity.worker import BackgroundWorker
 
 KEPT_DAYS = 400
 PAUSE_S = 2.0  # what is written meanwhile is copied at once
 QUEUED = 1000
+
+_TIDY = f"""{ONLY}
+-- ids of all files, the days of this one: what has expired, or is none of ours, goes
+only(KEYS[1], 'set')
+only(KEYS[2], 'hash')
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('EXISTS', KEYS[1] .. ':' .. id) == 0 then redis.call('SREM', KEYS[1], id) end
+end
+"""
 
 
 class SharedUsage:
@@ -75,14 +86,16 @@ class SharedUsage:
         self._late |= days.keys()
         if own and days:
             try:
+                if every:
+                    self._client.eval(_TIDY, 2, keys.USAGE, keys.usage(own))
                 self._write(own, days, since)
             except (RedisError, OSError) as error:
-                raise OSError(f"usage at {self._name}: {error}") from error
+                raise OSError(f"usage at {self._name}: {words_of(error)}") from error
         self._late.clear()
 
     def _write(self, own: str, days: dict[str, list[Row]], since: str) -> None:
         key = keys.usage(own)
-        old = [day for name in self._client.hkeys(key) if (day := name.decode()) < since]
+        old = [day for day in self._client.hkeys(key) if day < since.encode()]
         with self._client.pipeline(transaction=True) as both:
             both.sadd(keys.USAGE, own)
             both.hset(key, mapping={day: jsonio.dumps([asdict(row) for row in rows]) for day, rows in days.items()})
@@ -93,29 +106,57 @@ class SharedUsage:
             both.execute()
 
 
-def read(url: str, *, since: str = "") -> list[Row]:
-    """The rows of all gateways since that day. Raises OSError when Redis cannot be used."""
+def read(url: str, *, since: str = "") -> tuple[list[Row], int]:
+    """The rows of all gateways since that day, and how many things are there that cannot be read. Raises OSError when
+    Redis cannot be used."""
     try:
         client = _client(url)
     except ValueError as error:
         raise OSError(str(error)) from None
     try:
         files = sorted(client.smembers(keys.USAGE))
-        hashes = [client.hgetall(keys.usage(own.decode())) for own in files]
+        hashes = [_days(client, own.decode(errors="replace")) for own in files]
     except (RedisError, OSError) as error:
-        raise OSError(f"Redis at {shown(url)} cannot be used: {error}") from error
+        raise OSError(f"Redis at {shown(url)} cannot be used: {words_of(error)}") from error
     finally:
         client.close()
-    return [row for days in hashes for day, made in days.items() if day.decode() >= since for row in _rows(made)]
+    kept = [made for days in hashes for day, made in days.items() if day >= since.encode()]
+    found = [_row(one) for made in kept for one in _objects(made)]
+    rows = [row for row in found if row is not None]
+    return rows, len(found) - len(rows)
 
 
-def _rows(made: bytes) -> list[Row]:
-    """What another version knows besides is left out."""
-    days = narrow.objects(jsonio.loads(made))
-    return [Row(**cast("Any", {name: day[name] for name in _NAMES if name in day})) for day in days]
+def _days(client: Any, own: str) -> dict[bytes, bytes]:
+    try:
+        return client.hgetall(keys.usage(own))
+    except ResponseError as error:
+        if not is_of_another_kind(error):
+            raise
+        return {_ANY_DAY: b""}  # which is nothing that can be read
 
 
-_NAMES = [field.name for field in fields(Row)]
+def _objects(made: bytes) -> list[object]:
+    """What should be rows; what is no row where it is nothing of that kind."""
+    try:
+        found = narrow.an_array(jsonio.loads(made))
+    except ValueError:
+        found = None
+    return [None] if found is None else found
+
+
+def _row(found: object) -> Row | None:
+    """What another version knows besides is left out. None: it is none."""
+    known = {name: value for name, value in narrow.members(found).items() if name in _KINDS}
+    if not _DAY.fullmatch(narrow.text(known.get("day"))) or "model" not in known:
+        return None
+    if not all(isinstance(value, _KINDS[name]) for name, value in known.items()):
+        return None
+    return Row(**cast("Any", known))
+
+
+_KINDS: Mapping[str, Any] = {**dict.fromkeys(KEYS, str), **dict.fromkeys(COUNTS, int), "usd": float | int | None}
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_ANY_DAY = b"~"  # behind all of them
 
 
 def _client(url: str) -> Any:
