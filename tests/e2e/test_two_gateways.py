@@ -152,6 +152,26 @@ async def test_the_other_cancels_and_deletes(two: Two) -> None:
         assert (await two.ask(at, deleted))[0] == 404
 
 
+@pytest.mark.parametrize("asked", ["own", "other"])
+async def test_a_chain_goes_from_one_to_the_other_as_soon_as_each_response_is_over(two: Two, asked: str) -> None:
+    """By polling, which no stream precedes; with the conversation that each has let go."""
+    async with two.http.post(f"{two.a.url}/v1/conversations", json={}) as made:
+        conversation = (await made.json())["id"]
+    before: dict[str, str] = {}
+    for number in range(6):
+        at, other = (two.a, two.b) if number % 2 else (two.b, two.a)
+        for link in (before, {"conversation": conversation}):
+            body = {**BEHIND, "input": f"sim:echo number {number}", **link}
+            async with two.http.post(f"{at.url}/v1/responses", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+                identity = (await answer.json())["id"]
+            while (status := await two.status(at if asked == "own" else other, identity)) != "completed":
+                assert status in ("queued", "in_progress")
+            assert await two.status(other, identity) == "completed"
+            if link is before:
+                before = {"previous_response_id": identity}
+
+
 async def test_redis_is_restarted_in_the_middle(two: Two) -> None:
     go = two.hold("It begins.")
     identity = await two.begin()

@@ -39,7 +39,8 @@ def rows(file: Path) -> int:
 
 
 class Disk:
-    """A store in memory whose disk fails as it is told to. ``log``: what has been written, in order."""
+    """A store in memory whose disk fails as it is told to. ``log``: what has been written, in order. ``tries``: how
+    often that was tried."""
 
     peers: Peers | None = None
 
@@ -47,6 +48,7 @@ class Disk:
         self.failure: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.begun = asyncio.Event()
+        self.tries = 0
         self.log: list[str] = []
         self.kept: dict[tuple[str, str], Entry] = {}
 
@@ -79,6 +81,7 @@ class Disk:
 
     async def _try(self) -> None:
         self.begun.set()
+        self.tries += 1
         if self.gate is not None:
             await self.gate.wait()
         if self.failure is not None:

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,45 @@ async def test_changes_of_what_is_there_or_waits(first: str) -> None:
     await pending.close(1)
 
 
+async def test_whoever_waits_for_a_write_waits_for_the_one_that_replaces_it() -> None:
+    disk = Disk()
+    disk.gate = asyncio.Event()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None)
+    pending.put("me", "resp_1", lambda: entry_of(1), 10)
+    await disk.begun.wait()
+    waiting = asyncio.create_task(pending.tried("me", "resp_1"))
+    await asyncio.sleep(0)
+    pending.change("me", "resp_1", make=adding("a"), size=10)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    disk.gate.set()
+    await waiting
+    assert disk.kept["me", "resp_1"].items == {"msg_1", "a"}
+    await pending.close(1)
+
+
+async def test_a_few_are_written_at_once_and_a_turn_is_over_when_its_conversation_is_free() -> None:
+    disk = Disk()
+    disk.gate = asyncio.Event()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None, at_once=3)
+    pending.put("me", "resp_1", lambda: entry_of(1), 10)  # the start of a turn
+    for number in (2, 3):
+        pending.put("me", f"resp_{number}", partial(entry_of, number), 10)
+    await until(lambda: disk.tries == 3)
+    pending.put("me", "resp_4", lambda: entry_of(4), 10)
+    pending.put("me", "conv_1", conversation, 10)
+    pending.change("me", "resp_1", make=adding("a"), size=10)  # and its end
+    disk.gate.set()
+    await until(lambda: not len(pending))
+    assert disk.log == [*(f"put resp_{number}" for number in (1, 2, 3)), "put conv_1", "put resp_4", "put resp_1"]
+    await pending.close(1)
+
+
+async def conversation() -> Entry:
+    return replace(some(1), id="conv_1")
+
+
 async def test_a_change_that_is_being_written_may_be_followed_by_another() -> None:
     disk = Disk()
     disk.kept["me", "resp_1"] = some(1)
@@ -391,7 +431,7 @@ async def test_of_a_lost_change_the_small_part_is_written(
 
 async def test_what_is_only_small_is_not_lost_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deletions, of entries and of items, the end of a turn."""
-    monkeypatch.setattr(pending_writes, "PAUSES", (2.0,))
+    monkeypatch.setattr(pending_writes, "PAUSES", (0.01, 2.0))
     disk = Disk()
     disk.kept = {("me", f"resp_{number}"): replace(some(number), running=True) for number in range(4)}
     disk.failure = TROUBLES["full"]

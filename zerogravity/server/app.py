@@ -41,6 +41,8 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
     app[CONVERSATIONS] = ConversationWriter(services, app[RESPONSE_WRITER].pending)
+    services.store.on_closed.append(app[CONVERSATIONS].turn_over)
+    services.store.on_closed.append(app[RESPONSE_WRITER].save_end)  # last: where it is over, its conversation is free
     app[ELSEWHERE] = Elsewhere(services, app[RESPONSE_WRITER])
     app[SOCKETS] = set()
     app[CONNECTION_MEMORY] = memory = ConnectionMemory(services.budget.share("connections"))

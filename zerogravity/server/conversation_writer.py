@@ -33,7 +33,6 @@ class ConversationWriter:
         self._pending = pending
         self._held: dict[Key, str] = {}  # → id of the turn
         self._turns: dict[str, Key] = {}  # … and back
-        services.store.on_closed.append(self.turn_over)
 
     async def create(self, conversation: Conversation, size: int) -> None:
         """Store a new one. ``size``: bytes, about."""

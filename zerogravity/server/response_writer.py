@@ -27,6 +27,8 @@ from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
 SAVE_S = 0.5  # wait for the store before a client reads the end of its answer
+SHARED_S = 2.0  # … where it may go on at another gateway; as long as a server has for its answer
+AT_ONCE = 8  # writes to a store that is a server; more of them only wait for this process
 SLICE = 200  # records of a background response that are rendered at once: a few milliseconds
 
 
@@ -36,15 +38,16 @@ class ResponseWriter:
     def __init__(self, services: Services) -> None:
         self._services = services
         limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
-        self.pending = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
+        peers = services.responses.peers
+        self.pending = PendingWrites(
+            services.responses, limit, partial(services.health.report, "responses"), AT_ONCE if peers else 1
+        )
         services.budget.watch("unwritten", lambda: self.pending.bytes)
         self.delete = self.pending.delete
-        peers = services.responses.peers
         self._sharing = None if peers is None else Sharing(services, peers, self.pending)
         metrics = services.metrics
         metrics.gauge("zg_responses_waiting", "Writes that wait for the store", lambda: len(self.pending))
         metrics.counter("zg_responses_lost", "Writes that the store never took", lambda: self.pending.lost)
-        services.store.on_closed.append(self.save_end)
 
     @property
     def waiting(self) -> int:
@@ -96,15 +99,21 @@ class ResponseWriter:
     async def end_saved(self, channel: CascadeChannel) -> None:
         """Before a client reads that its response is stored, and part of its conversation: wait until one try to write
         it has been made, where the store outlives this process; but not for a store that hangs."""
+        turn, storing, ids = channel.turn, self._storing(channel.turn), list[str]()
+        if isinstance(turn.details, ResponsesDetails) and turn.details.conversation:
+            ids.append(turn.details.conversation)
+        if storing is not None:
+            ids.append(storing.id(channel.id))
+        await self.saved(turn.owner, *ids)
+
+    async def saved(self, owner: str, *ids: str) -> None:
+        """The same of what has these ids."""
         if self._services.config.store == address.MEMORY:
             return
-        turn, storing = channel.turn, self._storing(channel.turn)
         with suppress(TimeoutError):
-            async with asyncio.timeout(SAVE_S):
-                if storing is not None:
-                    await self.pending.tried(turn.owner, storing.id(channel.id))
-                if isinstance(turn.details, ResponsesDetails) and turn.details.conversation:
-                    await self.pending.tried(turn.owner, turn.details.conversation)
+            async with asyncio.timeout(SAVE_S if self._sharing is None else SHARED_S):
+                for entry_id in ids:
+                    await self.pending.tried(owner, entry_id)
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""

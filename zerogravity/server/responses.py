@@ -92,6 +92,7 @@ async def cancel(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         services = request.app[SERVICES]
         services.engine.cancel(found)
+        await request.app[RESPONSE_WRITER].end_saved(found)
         return json_response(current_response(services, found))
     if found.running and (found := await request.app[ELSEWHERE].end(found, "cancel")) is None:
         raise not_found(request.match_info["id"])  # it was deleted meanwhile
@@ -138,7 +139,8 @@ async def compact(request: web.Request) -> web.Response:
 
 
 async def find(request: web.Request) -> CascadeChannel | StoredResponse:
-    """The running turn or the stored response with the path's id, of this owner. Raises FaultError 404."""
+    """The running turn or the stored response with the path's id, of this owner; that it is over is read here when it
+    is at other gateways, too. Raises FaultError 404."""
     services, owner, identity = request.app[SERVICES], request[EXCHANGE].owner, request.match_info["id"]
     turn_id = turn_id_of(identity)
     if turn_id is None:
@@ -149,9 +151,11 @@ async def find(request: web.Request) -> CascadeChannel | StoredResponse:
         if turn.store and turn.owner == owner:
             return channel
         raise not_found(identity)
-    stored = await request.app[RESPONSE_WRITER].get(identity, owner)
+    writer = request.app[RESPONSE_WRITER]
+    stored = await writer.get(identity, owner)
     if stored is None:
         raise not_found(identity)
+    await writer.saved(owner, identity)
     return stored
 
 

@@ -3,7 +3,7 @@ A change that is tried again may find itself done already.
 
 | the store                          | here                                                                     |
 |------------------------------------|--------------------------------------------------------------------------|
-| works                              | one write after the other, off the event loop                            |
+| works                              | one write, or a few, after the other, off the event loop                 |
 | is locked, full, read-only, broken | pending writes stay in memory and answer reads; the trouble is reported  |
 | … until there are too many         | the oldest are lost: logged, and an error for whoever asks for them      |
 | … until shutdown                   | a bounded wait, then the ids of the lost responses are logged            |
@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial, reduce
+from itertools import islice
 from typing import NamedTuple
 
 from zerogravity import background
@@ -106,21 +107,25 @@ class _Loss(NamedTuple):
 
 class PendingWrites:
     """In front of ``store``. ``report`` gets the reason when writing begins to fail, None when it works again.
+    ``at_once``: how many writes are under way while all is well: more than one pays where each waits for a network.
 
     Reads raise FaultError: 503 ``response_not_stored`` for a lost response; what the store raises.
     """
 
-    def __init__(self, store: ResponseStore, max_bytes: int, report: Callable[[str | None], None]) -> None:
+    def __init__(
+        self, store: ResponseStore, max_bytes: int, report: Callable[[str | None], None], at_once: int = 1
+    ) -> None:
         self._store = store
         self._max_bytes = max_bytes
         self._report = report
+        self._at_once = at_once
         self._waiting: OrderedDict[Key, _Write] = OrderedDict()
         self.bytes = 0
         self._lost: OrderedDict[Key, _Loss] = OrderedDict()
         self._lost_count = 0
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
-        self._current: _Write | None = None
+        self._current = set[_Write]()
         self._makers = background.Tasks()
         self._closing = asyncio.Event()
 
@@ -252,10 +257,12 @@ class PendingWrites:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def _add(self, key: Key, write: _Write) -> None:
-        """A newer write replaces a pending one, at its place in the queue."""
-        if (older := self._waiting.get(key)) is not None:
+        """A newer write replaces a pending one. Whoever waits for that one waits for this, whose turn comes after all
+        that has been asked for before it."""
+        if (older := self._waiting.pop(key, None)) is not None:
             self.bytes -= older.size
-            older.tried.set()
+            if not older.tried.is_set():
+                write.tried = older.tried
         self._waiting[key] = write
         self.bytes += write.size
         if self._task is None or self._task.done():  # tasks may run at once, as mitmproxy's do
@@ -267,21 +274,20 @@ class PendingWrites:
         write.tried.set()
 
     def _trim(self) -> None:
-        """The oldest are lost first, except the one that is being written."""
+        """The oldest are lost first, except those that are being written."""
         if self.bytes <= self._max_bytes:
             return
         for key, write in list(self._waiting.items()):
             if self.bytes <= self._max_bytes:
                 return
-            if write is not self._current and not write.small:
+            if write not in self._current and not write.small:
                 self._lose(key, f"more than {self._max_bytes} bytes waited ({self._trouble or 'the disk is slow'})")
 
     async def _write_all(self) -> None:
         failed = 0
         try:
             while self._waiting:
-                key, write = next(iter(self._waiting.items()))
-                if await self._written(key, write):
+                if await self._written_some():
                     failed = 0
                 else:
                     self._trim()
@@ -289,6 +295,16 @@ class PendingWrites:
                     failed += 1
         finally:
             self._task = None
+
+    async def _written_some(self) -> bool:
+        """One try of those whose turn it is, conversations first: where it is read that a turn is over, its
+        conversation is free. False: some have to be tried again."""
+        some = list(islice(self._waiting.items(), 1 if self._trouble else self._at_once))
+        for first in (True, False):
+            these = [self._written(key, write) for key, write in some if key[1].startswith("conv_") is first]
+            if not all(await asyncio.gather(*these)):
+                return False
+        return True
 
     async def _pause(self, seconds: float) -> None:
         if self._closing.is_set():
@@ -299,9 +315,9 @@ class PendingWrites:
 
     async def _written(self, key: Key, write: _Write) -> bool:
         """One try. False: it has to be tried again."""
-        self._current = write
+        self._current.add(write)
         (failure,) = await asyncio.gather(self._apply(key, write), return_exceptions=True)
-        self._current = None
+        self._current.discard(write)
         match failure:
             case Unreadable():
                 self._lose(key, "it is damaged")

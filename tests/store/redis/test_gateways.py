@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from tests.redis_server import PASSWORD, RedisServer
 from tests.server.support import Serve, Served, forever, hello
 from tests.store.disks import BEHIND, HELLO, PATH
 from tests.waiting import until, until_so
+from zerogravity.core.running import RunningTurn
+from zerogravity.server import response_writer
 from zerogravity.store.redis import connection, keys, leases
 from zerogravity.store.redis.connection import Connection
 
@@ -155,6 +158,73 @@ async def test_a_turn_holds_its_conversation_at_every_gateway(serve: Serve, empt
         return (await there.post(PATH, {**HELLO, "conversation": made["id"]}))[0] == 200
 
     await until_so(is_free)
+
+
+@pytest.fixture
+async def slow(serve: Serve, emptied: RedisServer, monkeypatch: pytest.MonkeyPatch) -> tuple[Served, Served]:
+    """The first one's writes take a while."""
+    monkeypatch.setattr(response_writer, "SHARED_S", 20)
+    here, there = await two(serve, emptied)
+    store: Any = here.services.responses
+
+    async def late(write: Any, *given: Any) -> Any:
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return await write(*given)
+
+    for name in ("put", "change"):
+        monkeypatch.setattr(store, name, partial(late, getattr(store, name)))
+    return here, there
+
+
+async def over(served: Served, path: str) -> Any:
+    """The response, as soon as that gateway says that it is over; it knows it from the beginning."""
+    async with asyncio.timeout(20):
+        while True:
+            status, _, found = await served.get(path)
+            assert status == 200, found
+            if found["status"] not in ("queued", "in_progress"):
+                return found
+
+
+@pytest.mark.parametrize("asked", ["here", "there"])
+@pytest.mark.parametrize("pause", [0, 20], ids=["at once", "after its start"])
+async def test_what_one_gateway_says_is_over_is_over_at_the_other(
+    slow: tuple[Served, Served], asked: str, pause: int
+) -> None:
+    """And so is what it does to its conversation."""
+    here, there = slow
+
+    async def a_while(running: RunningTurn) -> None:
+        for _ in range(pause):
+            await asyncio.sleep(0.001)
+        await hello(running)
+
+    here.engine.script = a_while
+    for _ in range(3):
+        _, _, talk = await here.post(CONVERSATIONS, {})
+        begun = [(await here.post(PATH, {**BEHIND, **more}))[2] for more in ({}, {"conversation": talk["id"]})]
+        for each in begun:
+            path = f"{PATH}/{each['id']}"
+            found = await over(here if asked == "here" else there, path)
+            assert found["status"] == "completed"
+            for served in (there, here):
+                assert (await served.get(path))[2] == found
+        more = {"previous_response_id": begun[0]["id"]}, {"conversation": talk["id"]}
+        for each in more:
+            status, _, answered = await there.post(PATH, {**HELLO, **each})
+            assert status == 200, answered
+
+
+async def test_what_one_gateway_has_cancelled_is_cancelled_at_the_other(slow: tuple[Served, Served]) -> None:
+    here, there = slow
+    here.engine.script = forever
+    _, _, talk = await here.post(CONVERSATIONS, {})
+    _, _, begun = await here.post(PATH, {**BEHIND, "conversation": talk["id"]})
+    path = f"{PATH}/{begun['id']}"
+    _, _, cancelled = await here.post(f"{path}/cancel", {})
+    assert (await there.get(path))[2] == cancelled
+    assert (await there.post(PATH, {**HELLO, "conversation": talk["id"]}))[0] == 200
 
 
 # -- Redis away ----------------------------------------------------------------------------------------------------
