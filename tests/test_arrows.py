@@ -34,6 +34,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "config": ("config_sources", "errors", "hosts", "store.address", "wire.narrow"),
     "config_sources": ("config", "errors", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
+    "core.token_estimate": ("core", "wire.jsonio", "wire.narrow"),
     "wire": BASE,
     "wire.narrow": (),
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor

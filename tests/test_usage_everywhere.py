@@ -6,6 +6,7 @@ was refused or lost is not billed, and counts nowhere.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -105,10 +106,9 @@ def measured(channel: CascadeChannel) -> Told:
     metrics = Metrics(REGISTRY)
     metrics.turn_closed(channel)
     families = text_string_to_metric_families(metrics.render().decode())
-    kinds = {
-        sample.labels["kind"]: int(sample.value)
-        for family in families for sample in family.samples if sample.name == "zg_tokens_total"
-    }  # fmt: skip
+    kinds = Counter[str]()
+    for sample in (sample for family in families for sample in family.samples if sample.name == "zg_tokens_total"):
+        kinds[sample.labels["kind"]] += int(sample.value)
     sent, made = kinds["input"] + kinds["tool_use"], kinds["output"] + kinds["thinking"]
     return Told(sent, kinds["cached"], made, kinds["thinking"])
 
@@ -218,7 +218,6 @@ ATTEMPTS = [
     ("figures that grow", [answered({"promptTokenCount": 7, "totalTokenCount": 7}, ONE)], 1, (USD, False)),
     ("asked again by the language server", [asked_again(ONE), answered(ONE)], 2, (2 * USD, False)),
     ("the first attempt told nothing", [asked_again(None), answered(ONE)], 1, (USD, False)),
-    ("no figures at all", [answered(None)], 0, (None, True)),
 ]
 
 
@@ -229,7 +228,7 @@ ATTEMPTS = [
 def test_each_attempt_that_google_answered_counts_once(name, attempts, times, price):
     prices.load()
     channel = captured(ask(name), *attempts)
-    told = everywhere(name, channel) if times else {tell.__name__: tell(channel) for tell in KEPT}
+    told = everywhere(name, channel)
     assert told == dict.fromkeys(told, Told(100_000 * times, 40_000 * times, 1_500 * times, 500 * times))
     (row,) = rows_of(channel, 0.0, price=prices.of)
     assert (row.turns, row.usd is None, row.unpriced > 0) == (1, price[0] is None, price[1])
@@ -280,3 +279,45 @@ def test_a_run_adds_up_what_its_turns_tell(clock, make_turn):
         running.append(0, b"", (OPEN, FIGURES, STOP))
         running.close(Finished("stop"))
     assert Told.of(runs.totals("k3f9").usage) == Told(200_000, 80_000, 3_000, 1_000)
+
+
+# -- figures that nobody tells -----------------------------------------------------------------------------------------
+
+CUT = [chunk(part("hm", thought=True)), chunk(part("hi"))]
+UNTOLD = [
+    ("an answer", [answered(None)], Told(5, 0, 2, 1)),
+    ("one of two", [[chunk(part("hm", thought=True)), chunk(finish="STOP")], answered(ONE)],
+     Told(100_005, 40_000, 1_501, 501)),
+    ("both", [[chunk(part("hm", thought=True)), chunk(finish="STOP")], answered(None)], Told(10, 0, 3, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(("attempts", "expected"), [row[1:] for row in UNTOLD], ids=[row[0] for row in UNTOLD])
+def test_what_nobody_tells_is_estimated_and_everybody_tells_the_same(name, attempts, expected):
+    prices.load()
+    channel = captured(ask(name), *attempts)
+    told = everywhere(name, channel)
+    assert told == dict.fromkeys(told, expected)
+    (turn, *_) = spans(channel, channel.records, REGISTRY)
+    assert (
+        turn.attributes["zerogravity.usage.source"] == members(summary.row(channel, 0)["usage"])["source"] == "estimate"
+    )
+    assert summary.row(channel, 0)["price_partial"] is True
+    (row,) = rows_of(channel, 0.0, price=prices.of)
+    estimated = [usage for usage in channel.state.usage_by_attempt.values() if usage.source == "estimate"]
+    assert (row.estimated, row.unpriced) == (sum(usage.total for usage in estimated), len(estimated))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_answer_that_broke_off_is_estimated_as_far_as_it_came(name):
+    channel = captured(ask(name), CUT, dropped=True)
+    assert {tell(channel) for tell in KEPT} == {Told(5, 0, 2, 1)}
+    assert hear(name, channel).error
+
+
+@pytest.mark.parametrize("attempts", [[asked_again(None)], []])
+def test_without_an_answer_nothing_is_known(attempts):
+    channel = captured(ask("chat"), *attempts)
+    assert not channel.state.usage.told
+    assert {tell(channel) for tell in KEPT} == {Told(0, 0, 0, 0)}

@@ -120,7 +120,9 @@ _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "
 # Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
 # case costs thirty times as much).
 _SHORT = 512
-KNOWN = 4 << 20  # characters of longer texts that are remembered to hold none
+_ARRAY, _NUMBER = (list, tuple), (int, float)
+KNOWN = 4 << 20  # bytes, about, of the texts that are remembered to hold none
+KEPT = 100  # bytes that remembering one takes beside its characters
 _known_clean: set[str] = set()
 _known_size = 0
 _HINT = re.compile("|".join(re.escape(word.lower()) for word in (":", *(begin for begin, _ in (*_TOKENS, *_PHRASES)))))
@@ -136,10 +138,8 @@ def is_shown(header: str) -> bool:
 
 
 def text(value: str) -> str:
-    """The text with ``[redacted]`` for everything that looks like a secret. Long ones that hold none are remembered: an
+    """The text with ``[redacted]`` for everything that looks like a secret. Those that hold none are remembered: an
     agent sends its history with every request, and each request is shown in several bodies."""
-    if len(value) < _SHORT:
-        return _cut(value, _spans(value))
     if value in _known_clean:
         return value
     if not (spans := _spans(value)):
@@ -215,7 +215,11 @@ def _value(value: object, kind: int, depth: int) -> object:
     names to such schemas."""
     if isinstance(value, str):
         return MASK if kind != _OPEN and value else text(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, _ARRAY):  # before Mapping, an abstract class, of which it is dear to ask
+        return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in cast("Sequence[object]", value)]
+    if isinstance(value, _NUMBER):
+        return value if kind == _OPEN or isinstance(value, bool) else MASK
+    if type(value) is dict or isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return {}
         members = cast("Mapping[str, object]", value)
@@ -233,10 +237,6 @@ def _value(value: object, kind: int, depth: int) -> object:
         if kind == _SCHEMA and isinstance(description := made.get("description"), str):
             made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, description)
         return made
-    if isinstance(value, list | tuple):
-        return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in cast("Sequence[object]", value)]
-    if kind != _OPEN and isinstance(value, int | float) and not isinstance(value, bool):
-        return MASK
     return value
 
 
@@ -293,7 +293,7 @@ def _remember(value: str) -> None:
         _known_clean.clear()
         _known_size = 0
     _known_clean.add(value)
-    _known_size += len(value)
+    _known_size += len(value) + KEPT
 
 
 def _spans_in_windows(value: str) -> list[tuple[int, int]]:

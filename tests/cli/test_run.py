@@ -331,6 +331,10 @@ START = "3 turns, 26,400 tokens in (18,100 cached), 1,234 out, "
         (totals(), START + "price not known; traces: /t"),
         (totals(price=0.01234, price_partial=False), START + "$0.012; traces: /t"),
         (totals(price=0.5), START + "≥ $0.50; traces: /t"),
+        (
+            totals(usage={"prompt": 7, "candidates": 2, "source": "estimate"}),
+            "3 turns, about 7 tokens in (0 cached), 2 out, price not known; traces: /t",
+        ),
         (totals(running=1), START + "price not known, 1 still running; traces: /t"),
         (
             totals(failed=1, cancelled=2, price=0.0, price_partial=False),

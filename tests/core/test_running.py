@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from zerogravity.core.events import AttemptOpened, CallReturned, Failed, Finished, RequestLine, TextDelta
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    CallReturned,
+    Failed,
+    Finished,
+    RequestLine,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from zerogravity.core.policy import Await
 from zerogravity.core.running import Following, RunningTurn
 from zerogravity.errors import Termination, internal, upstream
@@ -165,3 +175,63 @@ def test_attempts_that_still_run_are_cut_once_or_left(running, cut, caplog):
     running.end_attempts(cut=True)
     assert ended == ([1, 2] if cut else [])
     assert [record.levelno for record in caplog.records] == ([logging.ERROR] if cut else [])
+
+
+# -- figures that nobody tells ---------------------------------------------------------------------------------------
+
+OPEN, TEXT, STOP = AttemptOpened(), TextDelta("abcdefgh"), AttemptClosed("STOP")
+TOLD, PROMPT = Usage(100, candidates=7, total=107), Usage(100, total=100)
+REQUEST = {"contents": [{"role": "user", "parts": [{"text": "abcd"}]}]}
+ESTIMATED = Usage(5, candidates=2, total=7, source="estimate")
+FIGURES = [
+    ("nothing was sent", (), None),
+    ("Google has refused", (AttemptOpened(status=503), AttemptClosed(None)), None),
+    ("it has brought nothing", (OPEN, AttemptClosed("MALFORMED_FUNCTION_CALL")), None),
+    ("zeros are no figures", (OPEN, Usage(), TEXT, STOP), ESTIMATED),
+    ("nobody has told any", (OPEN, TEXT, STOP), ESTIMATED),
+    ("it broke off", (OPEN, TEXT), ESTIMATED),
+    ("thinking counts apart", (OPEN, ThinkingDelta("abcd"), TEXT),
+     Usage(5, candidates=2, thoughts=1, total=8, source="estimate")),
+    ("Google has told them", (OPEN, TEXT, TOLD, STOP), TOLD),
+    ("the language server has", (OPEN, TEXT, replace(TOLD, source="ls")), replace(TOLD, source="ls")),
+    ("what was told of one that broke off stays", (OPEN, PROMPT, TEXT), PROMPT),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [Finished("stop"), BUSY])
+@pytest.mark.parametrize(("events", "usage"), [row[1:] for row in FIGURES], ids=[row[0] for row in FIGURES])
+def test_figures_that_nobody_has_told_are_estimated_at_the_end(make_turn, clock, events, usage, end):
+    running = RunningTurn(make_turn(google_request=REQUEST), clock)
+    running.append(0, b"{}", events)
+    assert running.channel.state.usage.source != "estimate"
+    running.close(end)
+    found = running.channel.state.usage_by_attempt.get(0)
+    assert (found if found is not None and found.told else None) == usage
+
+
+def test_each_round_is_estimated_by_what_it_has_sent(make_turn, clock):
+    running = moving(make_turn, clock, google_request=REQUEST)
+    running.append(0, b"{}", (OPEN, TEXT))
+    running.close(BUSY)
+    longer = running.again(replace(running.turn, google_request={"contents": REQUEST["contents"] * 2}))
+    longer.append(1, b"{}", (OPEN, TEXT, STOP))
+    longer.close(Finished("stop"))
+    used = longer.channel.state.usage_by_attempt
+    assert used == {0: ESTIMATED, 1: replace(ESTIMATED, prompt=10, total=12)}
+
+
+def test_a_follow_up_of_the_language_server_is_estimated_apart(make_turn, clock):
+    running = RunningTurn(make_turn(google_request=REQUEST), clock)
+    running.append(0, b"{}", (OPEN, ThinkingDelta("abcd"), STOP))
+    running.await_attempt(DECISION)
+    assert running.channel.records[-1].events == (Usage(5, thoughts=1, total=6, source="estimate"),)
+    running.append(1, b"{}", (OPEN, TEXT, TOLD, STOP))
+    running.close(Finished("stop"))
+    assert running.channel.state.usage == Usage(105, candidates=7, thoughts=1, total=113, source="estimate")
+
+
+def test_what_a_stop_sequence_held_back_is_estimated_too(make_turn, clock):
+    running = RunningTurn(make_turn(google_request=REQUEST, stops=("ghi",)), clock)
+    running.append(0, b"{}", (OPEN, TEXT))
+    running.close(Finished("stop"))
+    assert running.channel.state.usage == ESTIMATED

@@ -31,7 +31,7 @@ async def connected(limits: Limits = LIMITS, **endpoint: Any) -> AsyncIterator[C
         yield made
     finally:
         await made.close()
-        assert made._life is None or made._life.done()
+        assert all(life.done() for life in made._lives)
         assert not made._asking
         assert not [task for task in asyncio.all_tasks() if "mcp.client" in task.get_name()]
 
@@ -253,6 +253,10 @@ async def _endless_event(request: web.Request, _: Any) -> web.StreamResponse:
     return response
 
 
+async def _event(line: str) -> web.StreamResponse:
+    return web.Response(text=f"{line}\n\n", content_type="text/event-stream")
+
+
 async def _ends_at_once(request: web.Request, _: Any) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
@@ -266,6 +270,7 @@ async def _compressed(_: web.Request, message: dict[str, Any]) -> web.StreamResp
 
 
 PROTOCOL, HTTP = "mcp_protocol_error", "http_error"
+TOKEN, KEY, MASKED = "tok-en-of-it", "words-of-it", "no [redacted], [redacted]"
 
 
 @pytest.mark.parametrize(
@@ -279,20 +284,26 @@ PROTOCOL, HTTP = "mcp_protocol_error", "http_error"
         (lambda _, m: web.json_response(success(m, {"tools": "none"})), PROTOCOL, -32603, "does not follow"),
         (lambda _, m: web.json_response(success(m, {"tools": [{"name": 7}]})), PROTOCOL, -32603, "does not follow"),
         (lambda _, m: web.json_response({"jsonrpc": "2.0", "id": 999, "result": {}}), HTTP, 504, "did not answer"),
-        (lambda _, m: web.json_response(["surprise"]), PROTOCOL, -32700, ""),
+        (lambda _, m: web.json_response(["secret"]), PROTOCOL, -32700, "is no message of the protocol"),
+        (lambda _, m: _event("data: {secret"), PROTOCOL, -32700, "is no message of the protocol"),
+        (lambda _, m: web.json_response(failure(m, -1, f"no {TOKEN}, {KEY}"), status=401), PROTOCOL, -1, MASKED),
+        (lambda _, m: web.json_response(failure(m, -1, f"no {TOKEN}, {KEY}")), PROTOCOL, -1, MASKED),
         (lambda _, m: web.Response(text="<html>", content_type="text/html"), PROTOCOL, -32600, ""),
         (lambda _, m: web.Response(text="{" + "x" * (1 << 20), content_type="application/json"), HTTP, 502, "65536"),
         (lambda _, m: web.Response(status=401), HTTP, 401, "it answered 401"),
         (lambda _, m: web.Response(status=500, text="secret"), HTTP, 500, "it answered 500"),
-        (lambda _, m: web.Response(status=307, headers={"Location": "http://169.254.169.254/"}), PROTOCOL, -32600, ""),
+        (lambda _, m: web.Response(status=307, headers={"Location": "http://secret.example"}), HTTP, 307, "elsewhere"),
     ],
 )  # fmt: skip
 async def test_what_a_server_may_do(answer: Any, kind: str, code: int, words: str) -> None:
-    async with raw(Raw(answer).handle) as url, connected(Limits(mcp_seconds=3, mcp_bytes=65536), url=url) as session:
+    headers = {"Authorization": f"Bearer {TOKEN}", "X-Key": KEY, "User-Agent": "no"}
+    limits = Limits(mcp_seconds=3, mcp_bytes=65536)
+    async with raw(Raw(answer).handle) as url, connected(limits, url=url, headers=headers) as session:
         error = await refused(session.list_tools())
         assert (error["type"], error["code"]) == (kind, code)
         assert words in error["message"]
-        assert "secret" not in str(error)
+        for secret in ("secret", TOKEN, KEY):
+            assert secret not in str(error)
 
 
 @pytest.mark.parametrize("status", [401, 403, 500])
@@ -329,6 +340,77 @@ async def test_an_older_server_is_told_that_a_call_is_cancelled() -> None:
         async with asyncio.timeout(10):
             await server.cancelled.wait()
         await asyncio.wait((asking,))
+
+
+@pytest.mark.parametrize("calls", [1, 3])
+async def test_an_older_server_is_told_so_where_the_session_is_closed_too(calls: int) -> None:
+    server = Raw(_hang)
+    async with raw(server.handle) as url, connected(url=url) as session:
+        asking = [asyncio.create_task(session.call_tool("x", {})) for _ in range(calls)]
+        async with asyncio.timeout(10):
+            while server.got.count("tools/call") < calls:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            await session.close()
+        assert server.got.count("notifications/cancelled") >= calls
+        for one in asking:
+            assert (await refused(one))["message"] == "the session was closed"
+
+
+async def test_a_server_that_does_not_take_that_notification_keeps_nobody_waiting() -> None:
+    server = Raw(_hang)
+
+    async def deaf(request: web.Request) -> web.StreamResponse:
+        message = await request.json() if request.method == "POST" else {}
+        return await (_hang() if message.get("method") == "notifications/cancelled" else server.handle(request))
+
+    async with raw(deaf) as url, connected(Limits(mcp_seconds=1), url=url) as session:
+        asking = asyncio.create_task(session.call_tool("x", {}))
+        await server.asked.wait()
+        async with asyncio.timeout(10):
+            await session.close()
+        assert (await refused(asking))["message"] == "the session was closed"
+
+
+class Sessions(Raw):
+    """One that wants its session's id with each request, and forgets the session after it has listed its tools."""
+
+    known = ""
+    forgets: tuple[str, ...] = ("tools/list",)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if request.method != "POST":
+            return web.Response(status=405)
+        method = (await request.json())["method"]
+        if method == "initialize":
+            self.known = f"s{len(self.got)}"
+        elif method != "server/discover" and request.headers.get("Mcp-Session-Id") != self.known:
+            self.got.append(f"{method} refused")
+            return web.Response(status=404)
+        answer = await super().handle(request)
+        answer.headers["Mcp-Session-Id"] = self.known
+        if method in self.forgets:
+            self.known = ""
+        return answer
+
+
+async def test_a_session_that_the_server_has_forgotten_is_opened_again() -> None:
+    """As after its restart. What was asked in the old one was not done."""
+    content = {"content": [{"type": "text", "text": "done"}]}
+    server = Sessions(lambda _, m: web.json_response(success(m, {"tools": []} if "list" in m["method"] else content)))
+    async with raw(server.handle) as url, connected(url=url) as session:
+        await session.list_tools()
+        both = await asyncio.gather(session.call_tool("x", {}), session.call_tool("y", {}))
+        assert [one["content"] for one in both] == [content["content"]] * 2
+    assert server.got.count("initialize") == 2
+
+
+async def test_a_server_that_forgets_every_session_is_not_asked_for_ever() -> None:
+    server = Sessions(lambda _, m: web.json_response(success(m, {})))
+    server.forgets = ("initialize", "notifications/initialized")
+    async with raw(server.handle) as url, connected(url=url) as session:
+        error = await refused(session.list_tools())
+        assert error == {"type": "http_error", "code": 404, "message": "it answered 404"}
+    assert server.got.count("tools/list refused") == 2
 
 
 async def test_nothing_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -60,6 +60,19 @@ def test_what_is_no_result(result: dict[str, Any], kind: str, message: str) -> N
     assert caught.value.error["type"] == kind
 
 
+@pytest.mark.parametrize(
+    "result",
+    [text("it is t0ken"), text("t0ken", isError=True), {"content": [], "structuredContent": {"t0ken": "a"}}],
+)
+def test_what_must_not_be_seen_is_masked_in_every_part_of_a_result(result: dict[str, Any]) -> None:
+    try:
+        made = str(returned("c", result, 1000, lambda words: words.replace("t0ken", "***")))
+    except ServerError as error:
+        made = f"{error.error} {error.message}"
+    assert "t0ken" not in made
+    assert "***" in made
+
+
 def test_a_failure_is_told_in_words_and_recorded_as_an_object() -> None:
     error = gone("away")
     assert failed("c", error) == CallReturned("c", "away", error.error)

@@ -45,6 +45,20 @@ def test_a_configured_command() -> None:
     assert (made.command, made.args, dict(made.env), made.public) == ("files-mcp", ("-v",), {"KEY": "k"}, False)
 
 
+def test_what_a_server_s_headers_hold_is_masked_where_it_says_it() -> None:
+    headers = {
+        "Authorization": "Bearer t0ken-of-it",
+        "X-Key": "k3y-of-it",
+        "X-Mode": "fast",
+        "Accept-Language": "de-DE-1996",
+    }
+    endpoint = Endpoint("s", WEB, headers)
+    assert endpoint.masked("no t0ken-of-it") == "no [redacted]"
+    assert endpoint.masked("Bearer t0ken-of-it, k3y-of-it") == "[redacted], [redacted]"
+    for text in ("fast", "de-DE-1996", "Bearer", ""):
+        assert endpoint.masked(text) == text
+
+
 @pytest.mark.parametrize("url", ["", "http://127.0.0.1:7/mcp"])
 def test_a_configured_url_may_be_local(url: str) -> None:
     made = of(ToolServer("local", url, headers={"x-key": "theirs", "X-More": "1"}), OFF)

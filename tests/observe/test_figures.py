@@ -22,7 +22,8 @@ def test_durations(seconds, shown):
      ((0, 20, 1), "0→1")],
 )  # fmt: skip
 def test_tokens(given, shown):
-    assert figures.tokens(*given) == shown
+    assert figures.tokens(*given) == figures.tokens(*given, source="captured") == shown
+    assert figures.tokens(*given, source="estimate") == f"~{shown}"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from zerogravity.core.events import (
+    SOURCES,
     AttemptClosed,
     AttemptOpened,
     Failed,
@@ -94,11 +95,11 @@ def test_a_whole_turn(store, metrics, clock, make_turn):
         "zg_match_seconds_count": 1,
         "zg_match_seconds_sum": 0.5,
         "zg_upstream_calls_total{kind=agent,status_class=2xx}": 1,
-        "zg_tokens_total{kind=input}": 10,
-        "zg_tokens_total{kind=cached}": 4,
-        "zg_tokens_total{kind=output}": 5,
-        "zg_tokens_total{kind=thinking}": 3,
-        "zg_tokens_total{kind=tool_use}": 2,
+        "zg_tokens_total{kind=input,source=captured}": 10,
+        "zg_tokens_total{kind=cached,source=captured}": 4,
+        "zg_tokens_total{kind=output,source=captured}": 5,
+        "zg_tokens_total{kind=thinking,source=captured}": 3,
+        "zg_tokens_total{kind=tool_use,source=captured}": 2,
         "zg_event_gap_seconds_count": 3,
         "zg_event_gap_seconds_sum": 5,
         "zg_store_bytes": channel.held,
@@ -245,7 +246,7 @@ def test_labels_come_from_closed_sets_never_from_content(store, metrics, make_tu
     assert secret not in text
     codes = {code.value for code in Termination}
     classes = {"2xx", "4xx", "5xx", "none"}
-    tokens = {"input", "cached", "output", "thinking", "tool_use"}
+    tokens = {"input", "cached", "output", "thinking", "tool_use", *SOURCES}
     known = {*REGISTRY, "passive"} | REASONS | PLACES | KINDS | PARSE_FAILURES | codes | classes | tokens | {"other"}
     for name, value in re.findall(r'(\w+)="([^"]*)"', text):
         assert name == "le" or value in known, f"{name}={value}"

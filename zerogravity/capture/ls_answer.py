@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qs, unquote
 
@@ -38,12 +39,18 @@ class Expected:
 
 def expected(path: str, model: object = None) -> Expected:
     """``model``: the one the body names, where the path names none."""
+    of_path = _of_path(path)
+    return replace(of_path, model=model) if of_path.model is None and isinstance(model, str) else of_path
+
+
+@lru_cache(256)
+def _of_path(path: str) -> Expected:
     route, _, query = path.partition("?")
     named = _MODEL.search(route)
     form: Form = "object"
     if _STREAMS.search(route):
         form = "events" if parse_qs(query).get("alt") == ["sse"] else "array"
-    return Expected(named is None, form, unquote(named[1]) if named else model if isinstance(model, str) else None)
+    return Expected(named is None, form, unquote(named[1]) if named else None)
 
 
 def synthetic_stop(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from zerogravity.core import marker
@@ -47,6 +48,7 @@ class Match:
     reason: str
 
 
+@lru_cache(256)
 def is_generate_path(path: str) -> bool:
     """Whether a request path is one of Google's generate calls, of either API, below any base."""
     return _PATH.fullmatch(path.partition("?")[0]) is not None

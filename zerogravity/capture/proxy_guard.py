@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,13 +42,17 @@ NAMED = (RegularMode, UpstreamMode, Socks5Mode)  # where the client names its ta
 REFUSED = "zerogravity: this leads back to the machine that the proxy runs on; connect directly, without the proxy\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Front:
     """The front server. ``refused`` is called for a call to Google that could not be intercepted."""
 
     config: Config
     url: str
     refused: Callable[[Fault], None] = lambda _: None
+
+    @cached_property
+    def port(self) -> int | None:
+        return urlsplit(self.url).port
 
 
 class ProxyGuard:
@@ -109,8 +113,8 @@ class ProxyGuard:
     def _our_ports(self) -> set[int]:
         """The ports that we listen on, the front server's included."""
         ports = {address[1] for server in _servers() for address in server.listen_addrs}
-        if self.front is not None and (port := urlsplit(self.front.url).port) is not None:
-            ports.add(port)
+        if self.front is not None and self.front.port is not None:
+            ports.add(self.front.port)
         return ports
 
     # -- what is intercepted --------------------------------------------------------------------------------------

@@ -51,6 +51,11 @@ class Relay:
         self._failed = failed
         self._calls: WeakKeyDictionary[http.HTTPFlow, RelayedCall] = WeakKeyDictionary()
         self._due: set[str] = set()  # turns whose call has not come yet
+        self._options_are_unusual: bool | None = None  # None: to be found out, which takes copies of them
+
+    def configure(self, _: set[str]) -> None:
+        """Options have changed."""
+        self._options_are_unusual = None
 
     def call_for(self, asking: RelayingLayer, event: GetHttpConnection) -> RelayedCall | None:
         """The call that carries the flow which asks for a connection; None: mitmproxy makes that."""
@@ -59,7 +64,9 @@ class Relay:
             if self.carrier is None or not isinstance(stream, HttpStream):
                 return None
             flow, turn = stream.flow, self._turn_of(stream.flow)
-            if turn is None or _is_unusual(flow, event):
+            if self._options_are_unusual is None:
+                self._options_are_unusual = any(mitm.is_set(name) for name in UNUSUAL)
+            if turn is None or self._options_are_unusual or _is_unusual(flow, event):
                 return None
             handler = proxy_guard.handler_of(flow.client_conn)
             if handler is None:
@@ -162,7 +169,6 @@ def _is_unusual(flow: http.HTTPFlow, event: GetHttpConnection) -> bool:
         or bool(flow.request.stream)
         or not proxy_guard.is_local(flow.client_conn)
         or bool(flow.request.trailers)
-        or any(mitm.is_set(name) for name in UNUSUAL)
     )
 
 

@@ -163,8 +163,9 @@ def summed(totals: Json) -> str:
     )
     if not turns:
         return "no turn came from the program"
-    used, cost = Tokens.of_json(members(totals.get("usage"))), Price.of_json(totals)
-    tokens = f"{used.sent:,} tokens in ({used.cached:,} cached), {used.made:,} out"
+    usage, cost = members(totals.get("usage")), Price.of_json(totals)
+    used, about = Tokens.of_json(usage), "about " if usage.get("source") == "estimate" else ""
+    tokens = f"{about}{used.sent:,} tokens in ({used.cached:,} cached), {used.made:,} out"
     words = "price not known" if cost == Price(partial=True) else price(cost.usd, partial=cost.partial)
     ends = [f"{number} {word}" for number, word in ((failed, "failed"), (cancelled, "cancelled"),
                                                     (running, "still running")) if number]  # fmt: skip

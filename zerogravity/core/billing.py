@@ -46,12 +46,10 @@ def numbered(channel: CascadeChannel) -> dict[int, Billed]:
 
 
 def _attempts(turn: Turn, state: TurnState) -> Iterator[tuple[int, Billed]]:
-    tried, used = dict(state.tried), dict(state.usage_by_attempt)
-    begins = [attempt.begins_at for attempt in tried.values()][1:]
-    ends = dict(zip(tried, [*begins, len(state.items)], strict=False))
+    tried, used, brought = dict(state.tried), dict(state.usage_by_attempt), state.brought()
     for number in sorted(tried.keys() | used.keys()):
         attempt, usage = tried.get(number) or Attempt("", "", 0), used.get(number, NO_FIGURES)
-        items = state.items[attempt.begins_at : ends.get(number, attempt.begins_at)]
+        items = brought.get(number, ())
         if usage.told or items:
             target = _target(turn, attempt.asked)
             names = filter(None, (attempt.model, target.wire_model or "", target.name))

@@ -342,10 +342,8 @@ class ChannelWriter:
         """End the turn. The first call wins; later ones change nothing and return False."""
         if self.channel.state.terminal is not None:
             return False
-        log = self._log
-        if self._watcher is not None and (held := self._watcher.release()):
-            self._add(Record(log.count, self._clock(), log.records[-1].attempt_no, b"", held), 0)
-        self._add(Record(log.count, self._clock(), -1, b"", (terminal,)), 0)
+        self._release()
+        self._add(Record(self._log.count, self._clock(), -1, b"", (terminal,)), 0)
         self.mark("done")
         return True
 
@@ -371,6 +369,11 @@ class ChannelWriter:
         log.ledger.bytes -= self.channel.held
         log.expired, log.records = True, []
         log.waiters.wake()
+
+    def _release(self) -> None:
+        """The watcher holds nothing any more."""
+        if self._watcher is not None and (held := self._watcher.release()):
+            self._add(Record(self._log.count, self._clock(), self._log.records[-1].attempt_no, b"", held), 0)
 
     def _add_watched(self, record: Record, weight: int, watcher: StopWatcher) -> Record:
         shown = watcher.feed(record.events)

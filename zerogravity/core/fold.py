@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 from zerogravity.core.events import (
@@ -208,6 +209,12 @@ class TurnState:
         """The ones of the client's own tools."""
         return [call for call in self.function_calls if not call.server]
 
+    def brought(self) -> dict[int, list[Item]]:
+        """Number of an attempt → its items, in their order. Any thread may ask."""
+        tried = self.tried.copy()
+        bounds = pairwise((*(attempt.begins_at for attempt in tried.values()), len(self.items)))
+        return {number: self.items[begin:end] for number, (begin, end) in zip(tried, bounds, strict=True)}
+
     def listing(self, server: str) -> ToolsListed | None:
         """The tools of the MCP server of that label, once they are listed."""
         return next((listing for listing in self.listings if listing.server == server), None)
@@ -404,6 +411,8 @@ class Assembler:
             return
         self._open = state.grounding = None
         del state.items[begins_at:]
+        for attempt in state.tried.values():
+            attempt.begins_at = min(attempt.begins_at, begins_at)
         kinds = {type(item) for item in state.items}
         state.has_thinking, state.has_text, state.has_media = (kind in kinds for kind in (Reasoning, Message, Media))
         state.has_calls = any(not call.server for call in state.function_calls)

@@ -9,6 +9,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
+from zerogravity.core import token_estimate
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import FULL, MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
@@ -125,6 +126,7 @@ class RunningTurn(ChannelWriter):
         """End the round, and the turn unless it goes on. The first call wins."""
         if self.closed:
             return False
+        self._estimate()
         if (following := self._follow(self, terminal)) is None:
             return self.end(terminal)
         self._over, self.following, self.ended = True, following, terminal
@@ -133,8 +135,11 @@ class RunningTurn(ChannelWriter):
 
     def end(self, terminal: Terminal) -> bool:
         """End the turn, also where it was about to go on. The first call wins."""
-        if not super().close(terminal):
+        if self.channel.closed:
             return False
+        self._release()
+        self._estimate()
+        super().close(terminal)
         self._on_close(self.channel)
         return True
 
@@ -156,6 +161,16 @@ class RunningTurn(ChannelWriter):
     async def changed(self) -> None:
         """Return at the next phase, policy decision or end: what a supervisor waits for, without waking per event."""
         await self._supervisors.wait()
+
+    def _estimate(self) -> None:
+        """Attempts are over: the figures of those that have brought a part of an answer are estimated if nobody has
+        told any. What was told of one that broke off stays as it is."""
+        state = self.channel.state
+        for number, items in state.brought().items():
+            known = state.usage_by_attempt.get(number)
+            if items and not (known is not None and known.told):
+                usage = token_estimate.usage_of(self._turn.google_request, items)
+                self._add(Record(self._log.count, self._clock(), number, b"", (usage,)), 0)
 
     # -- the cascade -------------------------------------------------------------------------------------------
 
@@ -199,6 +214,7 @@ class RunningTurn(ChannelWriter):
 
     def await_attempt(self, decision: Await) -> None:
         """The LS has to make one more call."""
+        self._estimate()
         self._await(decision)
 
     def resume(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,8 @@ from mcp.types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    CancelledNotification,
+    CancelledNotificationParams,
     Implementation,
 )
 
@@ -35,9 +37,12 @@ from zerogravity.mcp.guard import Guard
 from zerogravity.mcp.servers import Endpoint
 
 INTERNAL_ERROR = -32603
-BARE = frozenset({"Server returned an error response", "Not Found"})  # the SDK's words for a status without a body
+FORGOTTEN = "Session terminated"  # the SDK's words for a 404 where there was a session; … for a status without a body:
+BARE = frozenset({"Server returned an error response", "Not Found", FORGOTTEN})
+UNREADABLE = "Failed to parse "  # … what they quote
 OLD_TRANSPORT = frozenset({400, 404, 405})  # answers to a POST by which a server may mean that it speaks SSE only
 CLOSE_S = 8.0  # the SDK gives a command some seconds before it kills it
+TELL_S = 2.0  # a server has to take the news that nobody waits for it any more
 US = Implementation(name="zerogravity", version="1")
 for _name in ("mcp", "httpx2", "httpcore2"):  # they log URLs, and what servers send
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
@@ -51,8 +56,9 @@ class Connection:
         self._limits = limits
         self._guard: Guard | None = None
         self._open: asyncio.Future[Client] | None = None
-        self._life: asyncio.Task[None] | None = None
-        self._end = asyncio.Event()  # of the session that is open
+        self._life: asyncio.Task[None]  # of the session that is opened, or open
+        self._lives = set[asyncio.Task[None]]()  # … and of those before it
+        self._end = asyncio.Event()  # of all
         self._closed = False
         self._asking = set[asyncio.Task[Any]]()
 
@@ -70,20 +76,31 @@ class Connection:
     async def close(self) -> None:
         """End what is being asked, and the session."""
         self._closed = True
-        self._end.set()
+        try:
+            await self._give_up()
+            self._end.set()
+            if self._open is not None and not self._open.done():
+                self._life.cancel()
+            if self._lives:
+                await asyncio.wait(self._lives, timeout=CLOSE_S)
+        finally:
+            self._end.set()
+            if left := [life for life in self._lives if life.cancel()]:
+                await asyncio.wait(left)
+
+    async def _give_up(self) -> None:
+        """The SDK hands over a notification for each question, which would be cut off with the session: a further one
+        is handed over when they have been sent. An id of none of them is to be ignored."""
         asking = set(self._asking)
         for one in asking:
             one.cancel()
-        if asking:
-            await asyncio.wait(asking)
-        if self._life is None or self._open is None:
+        if not asking:
             return
-        try:
-            if self._open.done():
-                await asyncio.wait((self._life,), timeout=CLOSE_S)
-        finally:
-            if self._life.cancel():
-                await asyncio.wait((self._life,))
+        await asyncio.wait(asking)
+        if self._open is not None and self._open.done():
+            last = CancelledNotification(params=CancelledNotificationParams(request_id="all"))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._open.result().session.send_notification(last), TELL_S)
 
     # -- asking ----------------------------------------------------------------------------------------------
 
@@ -112,18 +129,24 @@ class Connection:
             return await question(client)
         except MCPError as error:
             if error.code == CONNECTION_CLOSED and self._endpoint.command:
-                self._end.set()  # it has ended, and is started again for the next question
-            raise
+                self._leave(client)  # it has ended, and is started again for the next question
+            if error.message != FORGOTTEN:
+                raise
+        self._leave(client)  # what was asked in it was not done
+        return await question(await self._client())
+
+    def _leave(self, client: Client) -> None:
+        """Ask nothing more in that session; what is being asked in it goes on."""
+        if self._open is not None and self._open.done() and self._open.result() is client:
+            self._open = None
 
     async def _client(self) -> Client:
-        if self._life is not None and self._end.is_set():
-            await asyncio.wait((self._life,))
         if self._closed:
             raise gone("the session was closed")
-        if self._open is None or self._life is None or self._life.done():
-            self._open, self._end = asyncio.get_running_loop().create_future(), asyncio.Event()
-            living = self._live(self._open, self._end)
-            self._life = _quiet(asyncio.create_task(living, name=f"mcp {self._endpoint.label}"))
+        if self._open is None or self._life.done():
+            self._open = asyncio.get_running_loop().create_future()
+            self._life = _quiet(asyncio.create_task(self._live(self._open), name=f"mcp {self._endpoint.label}"))
+            self._lives.add(self._life)
         opened, life = self._open, self._life
         await asyncio.wait((opened, life), return_when=asyncio.FIRST_COMPLETED)
         if not opened.done():
@@ -143,8 +166,12 @@ class Connection:
                 return http(502, self._guard.failure)
             case MCPError() if status >= 400 and error.message in BARE:
                 return http(status, f"it answered {status}")
+            case MCPError() if 300 <= status < 400:
+                return http(status, f"it redirects elsewhere (it answered {status})")
+            case MCPError() if error.message.startswith(UNREADABLE):
+                return protocol(error.code, "its answer is no message of the protocol")
             case MCPError():
-                return protocol(error.code, error.message)
+                return protocol(error.code, self._endpoint.masked(error.message))
             case httpx2.HTTPStatusError():
                 return http(error.response.status_code, f"it answered {error.response.status_code}")
             case httpx2.TimeoutException():
@@ -158,13 +185,13 @@ class Connection:
 
     # -- the session -----------------------------------------------------------------------------------------
 
-    async def _live(self, opened: asyncio.Future[Client], end: asyncio.Event) -> None:
+    async def _live(self, opened: asyncio.Future[Client]) -> None:
         try:
-            await _stay(self._by_command() if self._endpoint.command else self._over_http(), opened, end)
+            await _stay(self._by_command() if self._endpoint.command else self._over_http(), opened, self._end)
         except (MCPError, httpx2.HTTPError, ExceptionGroup):
             if opened.done() or self._guard is None or self._guard.status not in OLD_TRANSPORT:
                 raise
-            await _stay(self._over_sse(), opened, end)
+            await _stay(self._over_sse(), opened, self._end)
 
     @asynccontextmanager
     async def _by_command(self) -> AsyncGenerator[Client]:

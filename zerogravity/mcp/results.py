@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable
 from typing import Any, cast
 
 from zerogravity.core.events import CallReturned
@@ -18,11 +19,16 @@ from zerogravity.wire.narrow import Json
 MEDIA = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf")
 
 
-def returned(call_id: str, result: Json, max_bytes: int) -> CallReturned:
-    """``result``: a CallToolResult as JSON. Raises ServerError for one that says that it failed, or is too large."""
-    size = len(jsonio.dumps(result))
-    if size > max_bytes:
-        raise http(502, f"its result has {size} bytes, more than the {max_bytes} that are taken")
+def returned(
+    call_id: str, result: Json, max_bytes: int, masked: Callable[[str], str] = lambda text: text
+) -> CallReturned:
+    """``result``: a CallToolResult as JSON. ``masked``: a text without what must not be seen. Raises ServerError for a
+    result that says that it failed, or is too large."""
+    written = jsonio.dumps(result)
+    if len(written) > max_bytes:
+        raise http(502, f"its result has {len(written)} bytes, more than the {max_bytes} that are taken")
+    if (shown := masked(text := written.decode())) != text:
+        result = narrow.members(jsonio.loads(shown.encode()))
     blocks = narrow.objects(result.get("content"))
     media = [part for block in blocks if (part := _medium(block)) is not None]
     texts = [text for block in blocks if (text := _text(block)) is not None]

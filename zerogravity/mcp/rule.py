@@ -189,7 +189,7 @@ class ServerTools(Rule):
         try:
             session = await self._sessions.of(channel, endpoint)
             result = await session.call_tool(call.tool, _arguments(call))
-            made = await asyncio.to_thread(returned, call.call_id, result, self._limits.mcp_bytes)
+            made = await asyncio.to_thread(returned, call.call_id, result, self._limits.mcp_bytes, endpoint.masked)
         except ServerError as error:
             made = failed(call.call_id, error)
         outcome = "ok" if made.error is None else made.error["type"]

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from yarl import URL
 
+from zerogravity import redact
 from zerogravity.config import ApprovalRule, Config, McpServer
 from zerogravity.core.turn import NOTHING, ToolServer
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request
@@ -20,6 +21,7 @@ from zerogravity.mcp.filters import names_of
 from zerogravity.wire.narrow import Json
 
 ASKING = "responses"  # the surface that can ask for an approval
+SECRET = 8  # characters: what is shorter is a word like any other
 OURS = frozenset({
     "host", "content-length", "content-type", "transfer-encoding", "connection", "upgrade", "accept",
     "accept-encoding", "mcp-session-id", "mcp-protocol-version",
@@ -41,6 +43,15 @@ class Endpoint:
     configured: bool = False
     allowed: tuple[Any, ...] = ()
     approval: tuple[Any, ...] = ()
+
+    def masked(self, text: str) -> str:
+        """What the server says, without what only it may know: some servers and tools repeat the headers they get."""
+        hidden = {value for name, value in self.headers.items() if not redact.is_shown(name.lower())}
+        words = {part for value in hidden for part in (value, value.partition(" ")[2])}
+        for word in sorted(words, key=len, reverse=True):
+            if len(word) >= SECRET:
+                text = text.replace(word, redact.MASK)
+        return text
 
     def allows(self, tool: Json) -> bool:
         """Whether the model may call a tool, as MCP lists it."""

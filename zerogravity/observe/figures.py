@@ -36,10 +36,10 @@ class Tokens(NamedTuple):
         return cls(prompt + tool_use, cached, sum(made))
 
 
-def tokens(prompt: int, cached: int, made: int) -> str:
+def tokens(prompt: int, cached: int, made: int, *, source: str = "") -> str:
     """``8.8k→47 (92% cached)``: those of the request, of the answer, and what part of the former came from Google's
-    cache."""
-    words = f"{short(prompt)}→{short(made)}"
+    cache; ``~8.8k→47``: they are estimated."""
+    words = f"{'~' if source == 'estimate' else ''}{short(prompt)}→{short(made)}"
     return f"{words} ({100 * min(cached, prompt) // prompt}% cached)" if cached and prompt else words
 
 

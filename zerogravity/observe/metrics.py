@@ -73,7 +73,7 @@ class Metrics:
         )
         self._upstream = Counter("zg_upstream_calls", "Calls to Google", ["kind", "status_class"], registry=made)
         self._unmatched = Counter("zg_unmatched", "Calls to Google left alone", ["reason"], registry=made)
-        self._tokens = Counter("zg_tokens", "Tokens of ended turns", ["kind"], registry=made)
+        self._tokens = Counter("zg_tokens", "Tokens of ended turns", ["kind", "source"], registry=made)
         self._tap_errors = Counter("zg_tap_errors", "Answers that could not be read", registry=made)
         self._failed_over = {
             "retry": Counter("zg_retries", "Models that were asked once more", ["reason"], registry=made),
@@ -147,12 +147,12 @@ class Metrics:
         if "told" in marks and "matched" in marks:
             self._match.observe(max(0, marks["matched"] - marks["told"]) / NS)
         self._calls(channel)
-        usage = channel.state.usage
-        for kind, count in (
-            ("input", usage.prompt), ("cached", usage.cached), ("output", usage.candidates),
-            ("thinking", usage.thoughts), ("tool_use", usage.tool_use),
-        ):  # fmt: skip
-            self._tokens.labels(kind).inc(max(0, count))
+        for usage in channel.state.usage_by_attempt.values():
+            for kind, count in (
+                ("input", usage.prompt), ("cached", usage.cached), ("output", usage.candidates),
+                ("thinking", usage.thoughts), ("tool_use", usage.tool_use),
+            ):  # fmt: skip
+                self._tokens.labels(kind, usage.source).inc(max(0, count))
         for notice in channel.state.notices:
             if notice.code in PARSE_FAILURES:
                 self._parse_failures.labels(notice.code).inc()

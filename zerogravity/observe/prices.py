@@ -79,8 +79,9 @@ def of_turn(channel: CascadeChannel) -> Price:
 
 
 def of(attempt: Billed) -> Price:
-    """Of one attempt, at the price of the model that was asked in it."""
-    if _snapshot is None or not attempt.usage.told:
+    """Of one attempt, at the price of the model that was asked in it. Of tokens that are estimated none is known: a
+    sum is the least that something costs."""
+    if _snapshot is None or not attempt.usage.told or attempt.usage.source == "estimate":
         return UNKNOWN
     found = ((name, rates) for name in attempt.names if (rates := _rates(name)) is not None)
     name, rates = next(found, ("", None))

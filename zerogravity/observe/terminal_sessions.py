@@ -121,7 +121,7 @@ def _table(*names: str) -> Table:
 
 def _tokens(one: Json) -> str:
     prompt, cached, *made = (count(one.get(name)) for name in ("prompt", "cached", "out", "thoughts"))
-    return figures.tokens(prompt, cached, sum(made))
+    return figures.tokens(prompt, cached, sum(made), source=text(one.get("source")))
 
 
 def _price(one: Json) -> str:

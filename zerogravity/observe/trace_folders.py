@@ -44,10 +44,11 @@ def create(root: Path, turn_id: str, wall_s: float) -> Path:
         raise ValueError(f"not the id of a turn: {turn_id!r}")
     when = datetime.fromtimestamp(wall_s, UTC)
     begin(root)
-    day = root / f"{when:%Y-%m-%d}"
+    day = root / when.date().isoformat()
     _private(day)
+    clock = f"{when.hour:02}{when.minute:02}{when.second:02}{when.microsecond // 1000:03}"
     for name in (short(turn_id), turn_id.rpartition("_")[2]):
-        folder = day / f"{when:%H%M%S}{when.microsecond // 1000:03d}-{name}"
+        folder = day / f"{clock}-{name}"
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:
@@ -72,22 +73,34 @@ def private_opener(path: str, flags: int) -> int:
     return opened
 
 
-def append(path: Path, data: bytes) -> None:
+def append(path: str | Path, data: bytes) -> None:
     """At the end of a file, which is made if there is none."""
-    with open(path, "ab", buffering=0, opener=private_opener) as file:
-        file.write(data)
+    _put(path, os.O_APPEND, data)
 
 
-def write(path: Path, data: bytes) -> None:
+def put(path: str | Path, data: bytes) -> None:
+    """A whole file, where nobody reads it yet: in a folder that has no summary."""
+    _put(path, os.O_TRUNC, data)
+
+
+def write(path: str | Path, data: bytes) -> None:
     """The whole file at once: a reader sees the old one or the new one."""
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = Path(f"{path}.tmp")
     try:
-        with open(temporary, "wb", buffering=0, opener=private_opener) as file:
-            file.write(data)
+        _put(temporary, os.O_TRUNC, data)
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _put(path: str | Path, how: int, data: bytes) -> None:
+    file = private_opener(str(path), os.O_WRONLY | os.O_CREAT | how)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
 
 
 def body_name(name: str, attempt_no: int) -> str:

@@ -53,6 +53,7 @@ class TurnWriter:
         self._given = records
         self._placed = placed
         self._origin = channel.marks["received"]
+        self._listed = False  # whether there is a summary, so that others look into the folder
         self._begin()
         self._take(channel.turn)
         self._summarised = False
@@ -131,10 +132,12 @@ class TurnWriter:
 
     def _append(self, name: str, data: bytes) -> None:
         if data:
-            trace_folders.append(self.folder / name, data)
+            trace_folders.append(f"{self.folder}/{name}", data)
             self.size += len(data)
 
     def _file(self, name: str, value: Mapping[str, object]) -> None:
         data = jsonio.dumps(value)
-        trace_folders.write(self.folder / name, data)
+        self._listed = self._listed or name == trace_folders.SUMMARY
+        put = trace_folders.write if self._listed else trace_folders.put
+        put(f"{self.folder}/{name}", data)
         self.size += len(data)

@@ -86,12 +86,13 @@ def described(channel: CascadeChannel, placed: Placement = NOWHERE) -> tuple[Par
 
 def line(row: Json, failure: str = "") -> Parts:
     """A turn that is over, for people. ``row``: see ``summary``; ``failure``: what went wrong, if that is known."""
-    used, price = figures.Tokens.of_json(members(row.get("usage"))), Price.of_json(row)
+    usage, price = members(row.get("usage")), Price.of_json(row)
+    used = figures.Tokens.of_json(usage)
     tools = figures.counted(on_one_line(text(name)) for name in items(row.get("tools")))
     parts: Parts = [(on_one_line(text(row.get("client")) or text(row.get("surface"))), ""), (_models(row), "")]
     parts += [outcome(row), (figures.duration((number(row.get("total_ms")) or 0) / 1000), "")]
     if used.sent or used.made:
-        parts.append((figures.tokens(*used), ""))
+        parts.append((figures.tokens(*used, source=text(usage.get("source"))), ""))
     parts += [(tool, "") for tool in tools[:TOOLS]]
     if len(tools) > TOOLS:
         parts.append((f"+{len(tools) - TOOLS} tools", "dim"))

@@ -145,7 +145,7 @@ class _Unknown(NamedTuple):
 
 
 def day_of(wall_s: float) -> str:
-    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(wall_s, UTC).date().isoformat()
 
 
 def rows_of(

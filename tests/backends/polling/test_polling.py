@@ -17,6 +17,7 @@ from zerogravity.backends.antigravity.errors import error_of, gone
 from zerogravity.backends.polling import polling as module
 from zerogravity.backends.polling.polling import Polling, read_steps, run_of
 from zerogravity.config import Limits
+from zerogravity.core import token_estimate
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.registry import MitmStore
@@ -468,8 +469,7 @@ async def test_googles_refusal_of_the_login_is_not_the_clients_key(plant: Plant)
 async def test_no_figures_at_all(plant: Plant) -> None:
     plant.ls.options.usage = "none"
     channel = await plant.turn("sim:text")
-    assert channel.state.usage.source == "estimate"
-    assert channel.state.usage.candidates > 0
+    assert channel.state.usage == token_estimate.usage_of(channel.turn.google_request, channel.state.items)
 
 
 async def test_the_ls_own_tools_never_reach_the_client(plant: Plant) -> None:

@@ -118,22 +118,23 @@ async def test_the_usage_pane_says_what_each_call_cost_and_what_is_not_known(loo
     writer.close(Finished("stop"))
     await browser.open(f"{looked.link}#{channel.id}/Usage")
     await browser.until("return $('.pane tr.sum')")
+    await says(browser, "#turns", "~609k→4\u2009501")
     rows = "return $$('.pane tbody tr').map((row) => [...row.cells].map((cell) => cell.innerText))"
     known = ["200\u2009000", "40\u2009000", "500", "1\u2009000", "3\u2009000", "204\u2009500", "captured"]
     assert await browser.run(rows) == [
         ["call 0", *known, "$0.09"],
-        ["call 2", *["?"] * 6, "–", "?"],
+        ["call 2", "6", "0", "0", "1", "0", "7", "estimate", "?"],
         ["call 3", *known, "≥ $0.09"],
         ["call 4 secret-1", *known, "?"],
         [
             "turn",
-            "600\u2009000",
+            "600\u2009006",
             "120\u2009000",
             "1\u2009500",
-            "3\u2009000",
+            "3\u2009001",
             "9\u2009000",
-            "613\u2009500",
-            "captured",
+            "613\u2009507",
+            "estimate",
             "≥ $0.18",
         ],
     ]

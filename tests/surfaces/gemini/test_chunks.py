@@ -196,7 +196,9 @@ def test_thoughts_only_for_those_who_asked() -> None:
 
 def test_a_last_chunk_of_unwanted_thoughts_keeps_its_end() -> None:
     chunks = [chunk({"text": "a"}), chunk(THOUGHT, finish="MAX_TOKENS")]
-    assert stream(chunks, details=GeminiDetails(thoughts=False))[-1] == chunk(finish="MAX_TOKENS")
+    estimate = {"candidatesTokenCount": 1, "thoughtsTokenCount": 1, "totalTokenCount": 2}
+    last = chunk(finish="MAX_TOKENS", usageMetadata=estimate)
+    assert stream(chunks, details=GeminiDetails(thoughts=False))[-1] == last
 
 
 # -- several calls -----------------------------------------------------------------------------------------------
@@ -218,12 +220,33 @@ def test_a_second_upstream_call_shows_one_end_and_the_sum_of_usage() -> None:
 
 def test_thinking_that_shares_its_chunk_with_the_end_is_shown_without_it() -> None:
     found = stream([chunk(THOUGHT, finish="STOP")], [chunk({"text": "a"}), END])
-    assert found == [chunk(THOUGHT), chunk({"text": "a"}), END]
+    estimate = {"candidatesTokenCount": 1, "thoughtsTokenCount": 1, "totalTokenCount": 2}
+    assert found == [chunk(THOUGHT), chunk({"text": "a"}), {**END, "usageMetadata": estimate}]
 
 
 def test_usage_of_the_first_call_is_sent_at_the_end_when_the_second_has_none() -> None:
-    found = stream([chunk(finish="STOP", usageMetadata={"promptTokenCount": 5})], [chunk({"text": "a"}), END])
+    first, second = chunk(finish="STOP", usageMetadata={"promptTokenCount": 5}), chunk(finish="MAX_TOKENS")
+    found = stream([first], [second])
     assert found[-1]["usageMetadata"] == {"promptTokenCount": 5}
+
+
+ESTIMATE = {"candidatesTokenCount": 1, "totalTokenCount": 1}
+FIRST = [chunk(THOUGHT, finish="STOP", usageMetadata={"promptTokenCount": 5, "totalTokenCount": 5})]
+UNTOLD: list[tuple[list[list[Any]], dict[str, Any]]] = [
+    ([[chunk({"text": "a"}), END]], ESTIMATE),
+    ([[chunk({"text": "a"}, usageMetadata={"serviceTier": "x"}), END]], {"serviceTier": "x", **ESTIMATE}),
+    ([FIRST, [chunk({"text": "a"}), END]], {"promptTokenCount": 5, "candidatesTokenCount": 1, "totalTokenCount": 6}),
+]
+
+
+@pytest.mark.parametrize(("attempts", "usage"), UNTOLD)
+def test_an_estimate_is_told_with_the_end_where_google_has_told_nothing(attempts: Any, usage: dict[str, Any]) -> None:
+    assert stream(*attempts)[-1] == {**END, "usageMetadata": usage}
+    assert whole(*attempts)["usageMetadata"] == usage
+
+
+def test_a_turn_that_failed_has_no_end_to_tell_an_estimate_with() -> None:
+    assert not [found for found in stream([chunk({"text": "a"})]) if "usageMetadata" in found]
 
 
 def test_three_calls_add_up() -> None:
@@ -257,7 +280,7 @@ def test_the_last_of_two_finish_reasons_counts() -> None:
         {"candidates": [{"finishReason": "MAX_TOKENS", "finishMessage": "long"}]},
     ]
     found = stream(ends)
-    assert found == [chunk({"text": "a"}), ends[1]]
+    assert found == [chunk({"text": "a"}), {**ends[1], "usageMetadata": ESTIMATE}]
 
 
 def test_a_blocked_prompt_passes_unchanged() -> None:
@@ -277,7 +300,7 @@ def test_the_last_chunk_is_held_until_the_turn_is_over() -> None:
     channel = captured([chunk({"text": "a"}), END])
     emitter = surface.emitter(channel, bytes(32))
     sizes = [len(emitter.feed(record)) for record in channel.records]
-    assert sizes == [0, 1, 0, 0, 1]
+    assert sizes == [0, 1, 0, 0, 0, 1]
 
 
 def test_other_candidates_pass() -> None:

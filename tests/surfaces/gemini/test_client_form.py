@@ -65,4 +65,5 @@ def test_words_stand_where_google_wrote_numbers() -> None:
     statuses = [one["urlRetrievalStatus"] for one in said["candidates"][0]["urlContextMetadata"]["urlMetadata"]]
     assert statuses == ["URL_RETRIEVAL_STATUS_SUCCESS", 99]
     details = [{"modality": "TEXT", "tokenCount": 5}, 7]
-    assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details}
+    estimate = {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}
+    assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details, **estimate}

@@ -113,7 +113,7 @@ class LsClient:
         await self.call(CANCEL, {"cascadeId": cascade_id})
 
     async def annotate(self, cascade_id: str) -> None:
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         await self._ask(ANNOTATE, forms.annotation(cascade_id, now))
 
     async def delete(self, cascade_id: str) -> None:

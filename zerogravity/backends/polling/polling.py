@@ -177,7 +177,7 @@ class _Poller:
         """Usage and the end of the last attempt; fetches the figures where the steps have none."""
         generators: Sequence[Step] = ()
         if lacks_usage(self._progress, self._steps):
-            with suppress(FaultError):  # then they are estimated
+            with suppress(FaultError):  # then nobody tells them
                 generators = await self._ls.generator_metadata(self._id)
         return closing(self._progress, self._steps, generators, outcome)
 

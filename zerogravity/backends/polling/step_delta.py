@@ -112,18 +112,17 @@ def advance(before: Progress, steps: Sequence[Step], run: Run) -> PollResult:
 def closing(
     progress: Progress, steps: Sequence[Step], generators: Sequence[Step] = (), outcome: Outcome | None = None
 ) -> list[Batch]:
-    """The last events of a turn: usage of every attempt that has none yet, the end of the last one."""
+    """The last events of a turn: usage of every attempt that has none yet, if the LS tells it, and the end of the last
+    one."""
     batches: list[Batch] = []
     for number, emitted in enumerate(progress.emitted):
         if emitted.closed and _usage(steps[emitted.index]) is not None:
             continue
-        usage = (
-            _usage(steps[emitted.index])
-            or _generator_usage(generators, emitted.index)
-            or _estimate(emitted, steps)
-        )  # fmt: skip
-        ending: tuple[Event, ...] = () if emitted.closed else (AttemptClosed(finish_of(steps[emitted.index])),)
-        batches.append((number, (usage, *ending)))
+        usage = _usage(steps[emitted.index]) or _generator_usage(generators, emitted.index)
+        told = () if usage is None else (usage,)
+        ending = () if emitted.closed else (AttemptClosed(finish_of(steps[emitted.index])),)
+        if events := (*told, *ending):
+            batches.append((number, events))
     if outcome is not None and outcome.needs_approval and progress.emitted:
         notice = Notice("ls_waits", "the language server wanted to run a tool of its own and waits for approval")
         batches.append((len(progress.emitted) - 1, (notice,)))
@@ -350,11 +349,3 @@ def usage_of(figures: Step) -> Usage | None:
     prompt = prompt if prompt >= cached else prompt + cached  # some providers count cached ones apart
     answer = answer or max(output - thoughts, 0)
     return Usage(prompt, cached, answer, thoughts, total=prompt + answer + thoughts, source="ls")
-
-
-def _estimate(emitted: EmittedStep, steps: Sequence[Step]) -> Usage:
-    """About four characters to a token, marked as an estimate."""
-    input_size = sum(len(str(members(step.get("userInput")).get("items", ""))) for step in steps[: emitted.index])
-    sizes = (input_size, len(emitted.text), len(emitted.thinking))
-    prompt, answer, thoughts = (-(-size // 4) for size in sizes)
-    return Usage(prompt, 0, answer, thoughts, total=prompt + answer + thoughts, source="estimate")

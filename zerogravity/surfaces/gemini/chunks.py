@@ -4,7 +4,7 @@ without bytes (polled) is rendered from its events.
 A chunk is changed where gemini-cli would drop it (an empty part next to others), where it holds thoughts nobody asked
 for, calls that the gateway runs, calls in pieces (``wire.calls``) or values of no kind (``client_form``), and where it
 tells an end too soon: what ends a turn is held until the turn is over, and taken off when the turn goes on or fails.
-Usage is summed over the attempts.
+Usage is summed over the attempts; an estimate of it is told with the end.
 
 Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
 """
@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    Event,
     Failed,
     Finished,
     FunctionCall,
@@ -24,6 +25,7 @@ from zerogravity.core.events import (
     Signature,
     Terminal,
     ToolsListed,
+    Usage,
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
@@ -63,6 +65,7 @@ class Chunks:
         self._assembly = CallAssembly(self._declared)
         self._captured = False  # whether this call has chunks of Google's
         self._usage = None
+        self._estimate = Usage()  # where Google has told none
         self._closed = AttemptClosed(None)
 
     def feed(self, record: Record) -> list[bytes]:
@@ -75,6 +78,8 @@ class Chunks:
                 self._listed[event.server] = event.names
                 self._hidden = {name for names in self._listed.values() for name in names}
                 self._declared.update(event.names)
+            elif type(event) is Usage and event.source == "estimate":
+                self._estimate += event
         if record.data:
             self._captured = True
             for text in elements(record.data):
@@ -157,10 +162,15 @@ class Chunks:
         if self._captured:  # its calls have been shown, and thinking with its picture to whoever wanted it
             known = (FunctionCall, InlineData, Signature) if self._thoughts else FunctionCall
             events = tuple(event for event in events if not isinstance(event, known))
-        events = tuple(event for event in events if not (type(event) is FunctionCall and event.name in self._hidden))
+        events = tuple(event for event in events if not self._is_kept_back(event))
         text = render.chunk(self._turn, events)
         if text is not None:
             yield from self._shown(text, narrow.members(jsonio.loads(text)))
+
+    def _is_kept_back(self, event: Event) -> bool:
+        if type(event) is Usage:
+            return event.source == "estimate"
+        return type(event) is FunctionCall and event.name in self._hidden
 
     def _next_call(self) -> list[bytes]:
         """The turn goes on in another upstream call: the finish of the previous one was not the end."""
@@ -168,9 +178,7 @@ class Chunks:
             self._opened = True
             return []
         out = self._unfinished()
-        if self._usage is not None:
-            usage = usage_of(self._usage)
-            self._earlier = usage if self._earlier is None else summed(self._earlier, usage)
+        self._earlier = self._used()
         self._new_call()
         return out
 
@@ -188,9 +196,15 @@ class Chunks:
             held = [ended_by(text, finish, message) for text in held]
         if not self._ended:
             held.append(render.last_chunk(self._turn, terminal, finish, message))
-        if self._usage is None and self._earlier is not None:
-            held[-1] = edited(held[-1], ("usageMetadata",), jsonio.dumps(self._earlier))
+        untold = self._usage is None or self._estimate.told
+        if untold and (used := self._used()) is not None:
+            held[-1] = edited(held[-1], ("usageMetadata",), jsonio.dumps(used))
         return held
+
+    def _used(self) -> Json | None:
+        """The usage of all calls so far; None: nobody knows any."""
+        own = summed(usage_of(self._usage or b"{}"), render.usage_metadata(self._estimate))
+        return summed(self._earlier or {}, own) or None
 
 
 def elements(data: bytes) -> list[bytes]:

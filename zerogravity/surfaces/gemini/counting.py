@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from zerogravity.core import token_estimate
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context, Counting
-from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.common.parameters import MODELS
+from zerogravity.surfaces.common.token_mark import MARK
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.request import count_request
@@ -40,7 +41,7 @@ def _answer(turn: Turn, counted: int | None) -> Answer:
         details = [{"modality": name, "tokenCount": tokens} for name, tokens in modalities.items()]
         body = {"totalTokens": sum(modalities.values()), "promptTokensDetails": details}
     masked = field_mask.masked(body, turn.details_as(GeminiDetails).fields)
-    return Answer(200, masked, token_estimate.MARK if counted is None else {})
+    return Answer(200, masked, MARK if counted is None else {})
 
 
 COUNTING = Counting(COUNT, _parse, _answer)

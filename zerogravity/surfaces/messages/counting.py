@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context, Counting
-from zerogravity.surfaces.common.token_estimate import count_of
+from zerogravity.surfaces.common.token_mark import count_of
 from zerogravity.surfaces.messages.request import parse
 from zerogravity.wire.narrow import Json
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from zerogravity.core import token_estimate
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common import fields, token_estimate
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.answer_form import TEXT, Form, apply_form, schema_form
 from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.declarations import NameMap

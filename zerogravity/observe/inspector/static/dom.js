@@ -64,6 +64,9 @@ export const PRICE = "US dollars at list price; ≥: the price of a part of it i
 /** Tokens of a usage: all that was read, and all that was written, thinking too. */
 export const sent = (usage) => (usage.prompt ?? 0) + (usage.tool_use ?? 0);
 export const made = (usage) => (usage.candidates ?? 0) + (usage.thoughts ?? 0);
+/** The same in few characters; "~": they are estimated. */
+export const tokens = (usage, fresh = sent(usage)) => `${usage.source === "estimate" ? "~" : ""}${short(fresh)}→${short(made(usage))}`;
+export const TOKENS = "tokens in → out; ~: estimated, nobody has told them";
 export const percent = (part, of) => (of ? `${Math.round((100 * part) / of)} %` : "0 %");
 
 /** An element whose text is the time since `at` (performance.now()), kept right by `tick`. */

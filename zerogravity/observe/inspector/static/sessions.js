@@ -1,7 +1,7 @@
 // A session: its figures in words, and the right side of the page when one is chosen.
 
 import { badge, label } from "./badge.js";
-import { PRICE, empty, fill, h, made, ms, percent, price, seconds, sent, short } from "./dom.js";
+import { PRICE, TOKENS, empty, fill, h, ms, percent, price, seconds, sent, short, tokens } from "./dom.js";
 import { tree } from "./tree.js";
 
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("ch") ? "es" : "s"}`;
@@ -67,8 +67,7 @@ export class SessionView {
       h("button", { type: "button", class: "session-turn", data: { turn: turn.id } },
         badge(turn), h("span", { class: "grow" }, label(turn)),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 4).join(", ") + (turn.tools.length > 4 ? " …" : "")) : null,
-        usage.total ? h("span", { class: "num dim", title: "tokens in that did not come from the cache → out" },
-          `+${short(fresh)}→${short(made(usage))}`) : null,
+        usage.total ? h("span", { class: "num dim", title: `those that did not come from the cache, of ${TOKENS}` }, `+${tokens(usage, fresh)}`) : null,
         price(turn) && h("span", { class: "num dim price", title: PRICE }, price(turn)),
         h("span", { class: "num dim" }, ms(turn.total_ms))));
   }

@@ -1,7 +1,7 @@
 // The list: turns, or sessions with their turns; one row each, live. At its end older ones are read from disk.
 
 import { badge, label } from "./badge.js";
-import { PRICE, day, h, made, ms, price, sent, short, since } from "./dom.js";
+import { PRICE, TOKENS, day, h, ms, price, since, tokens } from "./dom.js";
 import { marked } from "./search.js";
 import { figures } from "./sessions.js";
 import { VirtualList } from "./virtual.js";
@@ -112,7 +112,7 @@ export class TurnList {
         h("span", { class: "grow words" }, snippet?.text && h("span", { class: "part" }, snippet.part),
           marked(snippet?.text || label(turn), this.store.query.words)),
         turn.tools.length && !snippet ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
-        usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(sent(usage))}→${short(made(usage))}`) : null,
+        usage.total ? h("span", { class: "num", title: TOKENS }, tokens(usage)) : null,
         price(turn) && h("span", { class: "num price", title: PRICE }, price(turn))));
   }
 }

@@ -1,27 +1,39 @@
-"""A request to Google → about how many tokens it has, where Google cannot be asked.
+"""A request to Google, and what its answer has brought → about how many tokens they have, where nobody tells. Pure.
 
 Calls, results, declarations and schemas count as the text of their JSON, and each content for four tokens more.
-Good to about a fifth for prose. Who answers with an estimate says so with the header ``MARK``.
+Good to about a fifth for prose.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from zerogravity.core.events import Usage
+from zerogravity.core.fold import Call, Item, Media, Message, Reasoning
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
-MARK = {"x-zerogravity-tokens": "estimate"}
 IMAGE = 258  # as Google documents for one tile
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _WIDE = bytes(range(0xE3, 0xEF))  # the first bytes of U+3000 to U+EFFF: ideographs, kana, hangul
 _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("application/pdf", "DOCUMENT"))
 
 
-def count_of(request: Json, counted: int | None) -> tuple[int, dict[str, str]]:
-    """(tokens, headers): Google's own count of that request, or the estimate and its mark."""
-    return (total(request), MARK) if counted is None else (counted, {})
+def usage_of(request: Json, items: Iterable[Item]) -> Usage:
+    """The figures of an attempt that sent ``request`` and brought ``items``."""
+    prompt, answer, thoughts = total(request), 0, 0
+    for item in items:
+        match item:
+            case Reasoning():
+                thoughts += text_tokens(item.text)
+            case Message():
+                answer += text_tokens(item.text)
+            case Call():
+                answer += text_tokens(item.name) + text_tokens(item.args_json)
+            case Media():
+                answer += _media_tokens({"mimeType": item.mime, "data": item.data})[1]
+    return Usage(prompt, 0, answer, thoughts, total=prompt + answer + thoughts, source="estimate")
 
 
 def by_modality(request: Json) -> dict[str, int]:

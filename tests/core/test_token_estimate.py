@@ -1,4 +1,4 @@
-"""About how many tokens a request has."""
+"""About how many tokens a request and its answer have."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from typing import Any
 
 import pytest
 
-from zerogravity.surfaces.common.token_estimate import MARK, by_modality, count_of, text_tokens, total
+from zerogravity.core.events import Usage
+from zerogravity.core.fold import Call, Item, Media, Message, Reasoning
+from zerogravity.core.token_estimate import by_modality, text_tokens, total, usage_of
 from zerogravity.surfaces.gemini.request import count_request
-
-
-def test_googles_own_count_is_no_estimate() -> None:
-    request = count_request({"contents": [{"parts": [{"text": "abcd"}]}]})
-    assert count_of(request, 7) == (7, {})
-    assert count_of(request, 0) == (0, {})
-    assert count_of(request, None) == (5, MARK)
 
 
 def count(**body: Any) -> dict[str, int]:
@@ -76,3 +71,19 @@ def test_the_total_is_that_of_all_modalities() -> None:
 def test_signatures_do_not_count() -> None:
     part = {"text": "abcd", "thoughtSignature": "A" * 1000, "thought": True}
     assert count(contents=[{"parts": [part]}]) == count()
+
+
+@pytest.mark.parametrize(
+    ("item", "candidates", "thoughts"),
+    [
+        (Message(0, ["abcd", "abcd"]), 2, 0),
+        (Reasoning(0, ["abcd", "ef"]), 0, 2),
+        (Call(0, "call_1", "read", '{"path":"a"}'), 1 + 3, 0),
+        (Media(0, "image/png", "AAAA"), 258, 0),
+    ],
+)
+def test_an_answer_counts_by_what_it_has_brought(item: Item, candidates: int, thoughts: int) -> None:
+    request = count_request({"contents": [{"parts": [{"text": "abcd"}]}]})
+    whole = 5 + candidates + thoughts
+    assert usage_of(request, [item]) == Usage(5, 0, candidates, thoughts, total=whole, source="estimate")
+    assert usage_of(request, [item, item]).made == 2 * (candidates + thoughts)
