@@ -6,7 +6,7 @@ import asyncio
 import re
 import stat
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import MODEL, SURFACES, ask, request
+from tests.redis_server import PASSWORD, RedisServer
 from zerogravity import compose
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
@@ -521,6 +522,38 @@ async def test_a_redis_that_is_away_and_not_required_is_replaced_by_memory(start
             told_there = (await answer.json())["degraded"]["store"]
             assert told in told_there and "kept in memory until the next start" in told_there
     assert told in caplog.text and "between" not in caplog.text
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[RedisServer]:
+    """It takes connections, and answers nothing."""
+    with RedisServer(tmp_path / "redis") as server:
+        server.pause()
+        yield server
+
+
+BOUND_S = 30.0  # several times what the start waits for
+
+
+async def test_a_redis_that_hangs_prevents_the_start_in_a_bounded_time(start: Start, hanging: RedisServer) -> None:
+    async with asyncio.timeout(BOUND_S):
+        with pytest.raises(FaultError, match=r"cannot be used") as caught:
+            await start(ls_url="http://127.0.0.1:9", ls_csrf="x", store=hanging.url)
+    text = caught.value.fault.full_message
+    assert f"Redis at redis://127.0.0.1:{hanging.port}/0" in text and "store_required = false" in text
+    assert PASSWORD not in text
+
+
+async def test_a_redis_that_hangs_and_is_not_required_is_replaced_by_memory_in_a_bounded_time(
+    start: Start, http, hanging: RedisServer
+) -> None:
+    async with asyncio.timeout(BOUND_S):
+        gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", store=hanging.url, store_required=False)
+    assert isinstance(gateway.services.responses, MemoryStore)
+    async with http.get(f"{gateway.url}/ready") as answer:
+        told = (await answer.json())["degraded"]["store"]
+    assert f"Redis at redis://127.0.0.1:{hanging.port}/0 cannot be used" in told
+    assert "kept in memory until the next start" in told and PASSWORD not in told
 
 
 @pytest.mark.parametrize("store", ["redis://:between@127.0.0.1:1/0?nonsense=1"])

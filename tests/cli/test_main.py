@@ -162,6 +162,55 @@ def test_wrong_usage(arguments: list[str]) -> None:
     assert "Error: " in result.stderr
 
 
+PLACES = [
+    ["{}"], ["{}", "info"], ["--{}"], ["store", "{}"], ["store", "info", "{}"], ["store", "info", "{}", "{}"],
+    ["store", "info", "--store={}"], ["store", "info", "--config", "{}"], ["store", "copy", "{}"],
+    ["store", "copy", "{}", "--to", "x.db"], ["store", "copy", "--from", "{}"], ["store", "copy", "--to", "{}"],
+    ["store", "copy", "--from", "{}", "--to", "{}"], ["store", "copy", "--from={}?x=1", "--to", "x.db"],
+    ["store", "purge", "{}"], ["store", "purge", "--older-than", "{}"], ["usage", "{}"], ["usage", "--all", "{}"],
+    ["usage", "--all", "--file", "{}"], ["usage", "--file", "{}"], ["usage", "--by", "{}"], ["usage", "-n", "{}"],
+    ["serve", "{}"], ["serve", "--store", "{}"], ["serve", "--listen", "{}"], ["serve", "--mode", "{}"],
+    ["serve", "--proxy-port", "{}"], ["serve", "--no-mitm", "--google", "{}"], ["serve", "--ls-url", "{}"],
+    ["config", "{}"], ["config", "show", "{}"], ["doctor", "{}"], ["status", "{}"], ["status", "--url", "{}"],
+    ["top", "{}"], ["models", "{}"], ["trace", "{}"], ["trace", "show", "{}"], ["trace", "ls", "{}"],
+    ["trace", "ls", "--root", "{}"], ["run", "{}"], ["run", "--", "{}"], ["run", "--serve", "--store {}", "true"],
+    ["replay", "{}"], ["cassette", "{}"], ["simulate", "{}"], ["setup", "{}"], ["service", "{}"], ["open", "{}"],
+    ["certs", "{}"], ["completion", "{}"], ["surfaces", "{}"], ["scenarios", "{}"], ["ls", "{}"], ["demo", "{}"],
+]  # fmt: skip
+WITH_PASSWORD = ["redis://:pw-9f@127.0.0.1:1/0", "redis://user:x@pw-9f@127.0.0.1:1", "redis://:pw-9f"]
+
+
+@pytest.mark.parametrize("url", WITH_PASSWORD)
+@pytest.mark.parametrize("words", PLACES, ids=" ".join)
+def test_a_password_in_the_wrong_place_is_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZEROGRAVITY_DATA", str(tmp_path))
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+    result = run(*(word.format(url) for word in words))
+    assert result.exit_code != 0 or "no usage" in result.output
+    assert isinstance(result.exception, SystemExit | None), result.exception
+    assert "9f" not in result.output
+
+
+VARIABLES = ["STORE", "LISTEN", "KEY_FILE", "UPSTREAM", "LS_URL", "LIMITS_TURNS", "MODE", "NONSENSE", "LOG", "INSTANCE"]
+
+
+@pytest.mark.parametrize("url", [*WITH_PASSWORD, "redis://:pw-9f@127.0.0.1:port", "http://:pw-9f@host",
+                                 "redis://:pw-9f@127.0.0.1:1/0?nonsense=pw-9f"])  # fmt: skip
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_nor_is_one_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZEROGRAVITY_DATA", str(tmp_path))
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+    monkeypatch.setenv(f"ZEROGRAVITY_{variable}", url)
+    for line in ("config show", "store info", "store copy --from x.db", "usage --all", "usage"):
+        assert "9f" not in run(*line.split()).output
+
+
 @pytest.mark.parametrize(
     ("raised", "code", "said"),
     [

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from redis import Redis
 
 from tests.redis_server import PASSWORD, RedisServer
 from tests.store.entries import some
 from zerogravity.cli.main import main
 from zerogravity.store.base import Entry
+from zerogravity.store.redis import keys
 from zerogravity.store.responses import open_store
 
 Run = Callable[..., Result]
@@ -42,9 +46,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield made
 
 
-def put(store: str, *entries: Entry) -> None:
+def put(store: str, *entries: Entry, limit: int = 10) -> None:
     async def work() -> None:
-        opened = await open_store(store, limit=10)
+        opened = await open_store(store, limit=limit)
         for each in entries:
             await opened.put(each)
         await opened.close()
@@ -52,9 +56,9 @@ def put(store: str, *entries: Entry) -> None:
     asyncio.run(work())
 
 
-def everything(store: str) -> list[Entry]:
+def everything(store: str, limit: int = 10) -> list[Entry]:
     async def work() -> list[Entry]:
-        opened = await open_store(store, limit=10)
+        opened = await open_store(store, limit=limit)
         found = [each async for each in opened.entries()]
         await opened.close()
         return found
@@ -115,6 +119,53 @@ def test_copy_to_redis_and_back(
     assert everything(other) == THREE
     monkeypatch.setenv("ZEROGRAVITY_LIMITS_RESPONSES", "2")
     assert "the oldest made room: a store keeps 2 (limits.responses)" in run("copy", "--from", other).stderr
+
+
+MANY = [some(number, created=NOW - 900 + number, size=9000, frames=(b"one", b"two" * 1000)) for number in range(800)]
+
+
+@pytest.mark.parametrize("to", ["redis", "a file"])
+def test_a_copy_that_was_killed_half_way_is_whole_when_it_is_made_again(
+    run: Run, server: RedisServer, tmp_path: Path, to: str
+) -> None:
+    """Nothing is there twice, and nothing half."""
+    source, target = str(tmp_path / "source.db"), server.url if to == "redis" else str(tmp_path / "target.db")
+    put(source, *MANY, limit=1000)
+    words = [sys.executable, "-m", "zerogravity", "store", "copy", "--from", source, "--to", target]
+    with counted(target) as count, subprocess.Popen(words, stderr=subprocess.DEVNULL) as copying:
+        until = time.monotonic() + 60
+        while count() < 20:
+            assert copying.poll() is None and time.monotonic() < until
+        copying.kill()
+    left = everything(target, limit=1000)
+    assert 20 <= len(left) < len(MANY), "it was half way"
+    assert left == MANY[: len(left)]
+    done = run("copy", "--from", source, "--to", target)
+    assert (done.exit_code, done.stderr) == (0, f"{800 - len(left)} copied; {len(left)} were there already\n")
+    assert everything(target, limit=1000) == MANY
+    with counted(target) as count:
+        assert count() == len(MANY)
+        if to == "redis":
+            with closing(Redis.from_url(target)) as client:
+                client.flushdb()
+
+
+@contextmanager
+def counted(store: str) -> Generator[Callable[[], int]]:
+    """How many entries are in it, as seen from outside."""
+    if store.startswith("redis:"):
+        with closing(Redis.from_url(store)) as client:
+            yield lambda: client.zcard(keys.ORDER)
+        return
+
+    with closing(sqlite3.connect(store)) as database:
+
+        def count() -> int:
+            with suppress(sqlite3.OperationalError):  # there is no table yet
+                return database.execute("SELECT count(*) FROM responses").fetchone()[0]
+            return 0
+
+        yield count
 
 
 DAMAGED = "1 damaged, and left out: resp_2; a purge of everything removes them\n"

@@ -23,6 +23,24 @@ def test_an_address_is_shown_without_its_credentials(store: str, name: str) -> N
     assert address.shown(store) == name
 
 
+ODD = [
+    "redis://:secret", "redis://:secret@", "redis://u:a@secret@h", "redis://:a secret b@h:1/0", "unix://:se'cret@/a",
+    "redis://:1/secret@host/0", "rediss://h/0?password=secret", "redis://:secret@h:port", "redis:/:secret@h",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("store", [*ODD, *(store for store, _ in SHOWN if "secret" in store)])
+def test_a_text_shows_no_password_of_an_address_in_it(store: str) -> None:
+    for text in (store, f"no argument ({store})", f"'{store}' is none, redis://host:6379/0 is", f"{store}\n{store}"):
+        told = address.without_secrets(text)
+        assert "secret" not in told and "cret@" not in told and "[redacted]" in told
+        assert address.without_secrets(told) == told
+    with pytest.raises(ValueError, match="must be") as caught:
+        address.checked("redis://")
+    for harmless in ("redis://host:6379/0 cannot be used", "unix:///run/a.sock", "me@home", str(caught.value)):
+        assert address.without_secrets(harmless) == harmless
+
+
 @pytest.mark.parametrize("store", ["responses.db", "/var/lib/responses.db", "memory", "a:b@c"])
 def test_memory_and_files_are_no_servers(store: str) -> None:
     assert address.checked(store) == address.shown(store) == store

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
 
 from zerogravity import __version__
+from zerogravity.cli.output import discreet, remark
 from zerogravity.errors import FaultError, Origin
 
 
@@ -62,6 +65,17 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
 }  # fmt: skip
 
 
+@contextmanager
+def _discreet() -> Generator[None]:
+    """What click says of a mistake, without a password that was put in a wrong place."""
+    try:
+        yield
+    except click.ClickException as error:
+        said = discreet(error.format_message())
+        error.format_message = lambda: said
+        raise
+
+
 class Commands(click.Group):
     """Those of the table. Reports errors in one line, without a traceback."""
 
@@ -78,11 +92,16 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, _, summary) in COMMANDS.items()])
 
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        with _discreet():
+            return super().make_context(*arguments, **more)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _discreet():
+                return super().invoke(ctx)
         except FaultError as error:
-            click.echo(f"zerogravity: {error.fault.full_message}", err=True)
+            remark(f"zerogravity: {error.fault.full_message}")
             ctx.exit(2 if error.fault.origin is Origin.CLIENT else 1)
         except RuntimeError:
             if os.path.expanduser("~") != "~":  # noqa: PTH111 (Path's own raises)
@@ -92,7 +111,7 @@ class Commands(click.Group):
         except BrokenPipeError:  # click leaves quietly
             raise
         except OSError as error:
-            click.echo(f"zerogravity: {error}", err=True)
+            remark(f"zerogravity: {error}")
             ctx.exit(1)
         except KeyboardInterrupt:
             ctx.exit(130)

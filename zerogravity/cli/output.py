@@ -80,5 +80,18 @@ def _bar(what: str, total: int | None) -> Progress:
     return made
 
 
+def discreet(text: str) -> str:
+    """Without what looks like a secret: a text for people may repeat what they have written."""
+    from zerogravity import redact
+    from zerogravity.store import address
+
+    return redact.text(address.without_secrets(text))
+
+
+def remark(text: str) -> None:
+    """On stderr, ``discreet``."""
+    click.echo(discreet(text), err=True)
+
+
 def print_json(value: object) -> None:
     click.echo(jsonio.text(value, indent=True))

@@ -55,7 +55,7 @@ def run(model: str | None, flags: str, config_file: str | None, words: tuple[str
         raise click.UsageError(f"--model has no effect on {words[0]}, which is no known client: tell it yourself")
     if (found := shutil.which(words[0])) is None:
         is_there = os.sep in words[0] and Path(words[0]).exists()
-        click.echo(f"zerogravity: {words[0]}: {'not executable' if is_there else 'command not found'}", err=True)
+        output.remark(f"zerogravity: {words[0]}: {'not executable' if is_there else 'command not found'}")
         raise SystemExit(NOT_EXECUTABLE if is_there else NOT_FOUND)
     config = configuration.load({}, file=config_file).config
     output.run(_run(config, (found, *words[1:]), model, given, config_file))
@@ -108,7 +108,7 @@ async def _program(
     try:
         code = await foreground.run((*words[:at], *arguments, *words[at:]), environment(os.environ, start))
     except OSError as error:
-        click.echo(f"zerogravity: {words[0]}: {error.strerror}", err=True)
+        output.remark(f"zerogravity: {words[0]}: {error.strerror}")
         return NOT_EXECUTABLE
     click.echo(f"zerogravity: {await _used(gateway, run_id)}", err=True)
     return code

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zerogravity.cli.output import as_json, config_file, console, print_json
+from zerogravity.cli.output import as_json, config_file, console, print_json, remark
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -79,7 +79,7 @@ def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str
             else usage_store.read(Path(where), since=since, **wanted)
         )  # fmt: skip
     except OSError as error:
-        click.echo(f"zerogravity: {error}", err=True)
+        remark(f"zerogravity: {error}")
         sys.exit(1)
     if as_json:
         print_json([_members(row, keys) for row in rows])
@@ -91,7 +91,7 @@ def usage(days: int, keys: tuple[str, ...], model: str, agent: str, session: str
         if cost and (unpriced := sum(row.unpriced for row in rows)):
             click.echo(f"of {many(unpriced, 'answer')} the price is not, or not wholly, known", err=True)
     else:
-        click.echo(f"no usage in {where} in the last {days} {'day' if days == 1 else 'days'}", err=True)
+        remark(f"no usage in {where} in the last {days} {'day' if days == 1 else 'days'}")
 
 
 def _of_all(store: str, since: str) -> list[Row]:
@@ -107,7 +107,7 @@ def _of_all(store: str, since: str) -> list[Row]:
         raise OSError(text) from None
     rows, odd = shared.read(store, since=since)
     if odd:
-        click.echo(f"{odd} of the sums in {address.shown(store)} cannot be read, and are left out", err=True)
+        remark(f"{odd} of the sums in {address.shown(store)} cannot be read, and are left out")
     return rows
 
 

@@ -4,12 +4,17 @@ password. Quick to import.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 MEMORY = "memory"
 SCHEMES = ("redis", "rediss", "unix")
 INSTALL = "pip install 'zerogravity[redis]'"  # without it there is no client
 FORMS = "redis://:PASSWORD@HOST:PORT/DATABASE, rediss://… or unix://:PASSWORD@/PATH?db=DATABASE"
+
+
+# An address in a text, however odd it is: with a password, which may hold anything, without a host, or with parameters.
+_SECRET = re.compile(r"(\b(?:rediss?|unix):/++)(?!:PASSWORD@|\[redacted\]|…)(?:[^\n]*(?=@)|:\S+|[^\s?]*\?\S+)")
 
 
 def checked(store: str) -> str:
@@ -40,6 +45,11 @@ def shown(store: str) -> str:
         return store
     parts = urlsplit(store)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def without_secrets(text: str) -> str:
+    """A text for people in which somebody may have put such an address where none belongs."""
+    return _SECRET.sub(r"\1[redacted]", text)
 
 
 def with_a_strange_parameter(store: str) -> str:

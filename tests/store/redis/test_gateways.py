@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -75,6 +76,56 @@ async def test_nobody_reads_what_another_key_has_stored_and_no_key_is_in_redis(
     dumped = [await client.client.dump(name) for name in names]
     assert not any(b"sk-of" in value for value in dumped)
     await client.close()
+
+
+OTHERS: list[tuple[str, str, dict[str, Any] | None]] = [  # what somebody tries with ids that are not his
+    ("GET", "/v1/responses/{done}", None), ("GET", "/v1/responses/{done}/input_items", None),
+    ("GET", "/v1/responses/{running}", None), ("GET", "/v1/responses/{running}?stream=true", None),
+    ("GET", "/v1/responses/{running}/input_items", None), ("POST", "/v1/responses/{running}/cancel", {}),
+    ("DELETE", "/v1/responses/{done}", None), ("DELETE", "/v1/responses/{running}", None),
+    ("POST", "/v1/responses", {**HELLO, "previous_response_id": "{done}"}),
+    ("POST", "/v1/responses", {**HELLO, "input": [{"type": "item_reference", "id": "{item}"}]}),
+    ("POST", "/v1/responses", {**HELLO, "conversation": "{talk}"}),
+    ("GET", "/v1/conversations/{talk}", None), ("GET", "/v1/conversations/{talk}/items", None),
+    ("POST", "/v1/conversations/{talk}", {"metadata": {}}), ("DELETE", "/v1/conversations/{talk}", None),
+    ("POST", "/v1/conversations/{talk}/items", {"items": [{"role": "user", "content": "x"}]}),
+    ("POST", "/v1/conversations", {"items": [{"type": "item_reference", "id": "{item}"}]}),
+]  # fmt: skip
+
+
+async def test_whatever_another_key_tries_at_any_gateway_there_is_nothing(serve: Serve, emptied: RedisServer) -> None:
+    here, there = await two(serve, emptied, key="sk-of-one", keys=["sk-of-another"])
+
+    async def ask(served: Served, key: str, method: str, target: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        status, _, raw = await served.ask(method, target, headers, b"" if body is None else json.dumps(body).encode())
+        return status, json.loads(raw)
+
+    _, done = await ask(here, "sk-of-one", "POST", PATH, HELLO)
+    _, talk = await ask(here, "sk-of-one", "POST", CONVERSATIONS, {"items": [{"role": "user", "content": "mine"}]})
+    here.engine.script = forever
+    _, running = await ask(here, "sk-of-one", "POST", PATH, BEHIND)
+    await until(lambda: here.writer.waiting == 0)
+    ids = {"done": done["id"], "running": running["id"], "talk": talk["id"], "item": done["output"][0]["id"]}
+
+    def filled(text: str) -> str:
+        for name, identity in ids.items():
+            text = text.replace(f"{{{name}}}", identity)
+        return text
+
+    for served in (here, there):
+        for method, target, body in OTHERS:
+            given = None if body is None else json.loads(filled(json.dumps(body)))
+            status, answer = await ask(served, "sk-of-another", method, filled(target), given)
+            assert status in (400, 404), (method, target, answer)
+            assert re.search("not found|nothing to answer", answer["error"]["message"]), (method, target, answer)
+            assert "Hello" not in str(answer) and "mine" not in str(answer)
+    for served in (here, there):
+        assert await ask(served, "sk-of-one", "GET", f"{PATH}/{ids['done']}") == (200, done)
+        assert (await ask(served, "sk-of-one", "GET", f"{CONVERSATIONS}/{ids['talk']}"))[1] == talk
+        assert len((await ask(served, "sk-of-one", "GET", f"{CONVERSATIONS}/{ids['talk']}/items"))[1]["data"]) == 1
+        status, found = await ask(served, "sk-of-one", "GET", f"{PATH}/{ids['running']}")
+        assert (status, found["status"] in ("queued", "in_progress")) == (200, True)
 
 
 async def test_a_conversation_goes_on_at_another_gateway(serve: Serve, emptied: RedisServer) -> None:
