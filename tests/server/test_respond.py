@@ -22,7 +22,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
 from zerogravity.server.protocol import Connection
-from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader, notes_header, timing_headers
+from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader
 from zerogravity.server.watchdog import Room, Watchdog
 from zerogravity.surfaces import chat, gemini
 from zerogravity.testing.builders import FakeClock
@@ -298,74 +298,6 @@ async def test_a_write_of_nothing_does_not_end_the_body(serve: Serve, monkeypatc
     served = await serve()
     async with served.http.post(served.url + CHAT, json=STREAM) as answer:
         assert (await answer.read()).endswith(b"data: [DONE]\n\n")
-
-
-def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
-    writer = ChannelWriter(make_turn(), clock)
-    channel = writer.channel
-    assert timing_headers(channel) == {"openai-processing-ms": "0"}
-    for phase in ("queued", "admitted", "told", "matched"):
-        clock.advance(0.25)
-        writer.mark(phase)
-    say(writer, AttemptOpened())
-    clock.advance(1.5)
-    say(writer, TextDelta("x"))
-    assert timing_headers(channel) == {
-        "Server-Timing": "queue;dur=500.0, ls;dur=250.0, match;dur=250.0, upstream;dur=0.0, text;dur=2500.0",
-        "openai-processing-ms": "2500",
-    }
-    clock.advance(1)
-    writer.close(Finished("stop"))
-    assert timing_headers(channel)["openai-processing-ms"] == "3500"
-    assert timing_headers(channel)["Server-Timing"].endswith("turn;dur=3500.0")
-
-
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        (CHAT, {**HELLO, "prediction": {"type": "content", "content": "x"}, "store": True}),
-        (CHAT, {**STREAM, "prediction": {"type": "content", "content": "x"}, "store": True}),
-        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "store": True, "odd\nné": 1}),
-        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "background": True}),
-    ],
-)
-async def test_the_client_gets_notes_on_what_was_left_out(serve: Serve, path: str, body: dict[str, Any]) -> None:
-    served = await serve()
-    async with served.http.post(served.url + path, json=body) as answer:
-        await answer.read()
-        assert answer.status == 200
-        notes = answer.headers["x-zerogravity-notes"].split("; ")
-    assert "prediction: ignored, it has no effect here" in notes
-    if "odd\nné" in body:
-        assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_a_failure_has_the_notes_and_the_times_too_streamed_or_not(serve: Serve, stream: bool) -> None:
-    served = await serve()
-
-    async def breaks(running: RunningTurn) -> None:
-        running.close(Failed(BUSY))
-
-    served.engine.script = breaks
-    status, told, body = await served.post(CHAT, {**HELLO, "stream": stream, "prediction": {"type": "content"}})
-    assert (status, body["error"]["code"]) == (BUSY.status, BUSY.code)
-    assert told["x-zerogravity-notes"].startswith("prediction: ignored")
-    assert "turn;dur=" in told["server-timing"]
-    assert told["x-request-id"]
-
-
-async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:
-    served = await serve()
-    _, told, _ = await served.post(CHAT, HELLO)
-    assert "x-zerogravity-notes" not in told
-
-
-def test_many_notes_are_cut(make_turn: Callable[..., Turn]) -> None:
-    told = notes_header(make_turn(notes=tuple(f"note {n} {'x' * 90}" for n in range(30))))["x-zerogravity-notes"]
-    assert told.startswith("note 0 xxx")
-    assert told.endswith("; 20 more in the trace")
-    assert len(notes_header(make_turn(notes=("x" * 5000,)))["x-zerogravity-notes"]) <= 1100
 
 
 async def test_whole_answers(serve: Serve) -> None:

@@ -19,28 +19,21 @@ from typing import Self
 
 from aiohttp import HttpVersion11, web
 
-from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Record
-from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination
 from zerogravity.server.following import following
 from zerogravity.server.middleware import rendered
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
+from zerogravity.server.turn_headers import turn_headers
 from zerogravity.server.watchdog import Room, Stalled, Watchdog
 from zerogravity.surfaces.base import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # bytes of a long replay that are written at once; other tasks run in between
 FRAMES = 256  # of a stored stream per write
 FEW = 64  # records that are rendered and written in one go, in a callback
-NOTES, NOTE = 1024, 200  # characters of the notes header, of one note in it
 LINGER_S = 0.25
-PHASES = (
-    ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
-    ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
-    ("text", "received", "first_text"), ("call", "received", "first_call"), ("turn", "received", "done"),
-)  # fmt: skip
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Send = Callable[[list[bytes]], Room | None]
 """Writes frames. If it returns something, that is still to be waited for before there is room for more."""
@@ -327,42 +320,6 @@ class Pump:
         if (room := self._send(frames)) is None:
             self._watchdog.written()
         return room
-
-
-def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
-    """What the headers of an answer say of its turn, as far as is known."""
-    headers = {**timing_headers(channel), **notes_header(channel.turn)}
-    open_or_failed = channel.turn.fallbacks or isinstance(channel.terminal, Failed)
-    if open_or_failed and not surface.has_output(channel):
-        return headers  # another model may still be the one that answers, or none was
-    return {**headers, "x-zerogravity-model": ascii(redact.text(channel.turn.target.name))[1:-1]}
-
-
-def timing_headers(channel: CascadeChannel) -> dict[str, str]:
-    """``Server-Timing`` with the phases known so far, and OpenAI's own header for the total."""
-    marks = channel.marks
-    phases = [
-        f"{name};dur={(marks[end] - marks[start]) / 1e6:.1f}"
-        for name, start, end in PHASES
-        if start in marks and end in marks and marks[end] >= marks[start]
-    ]
-    headers = {"Server-Timing": ", ".join(phases)} if phases else {}
-    latest = marks.get("done") or max(marks.values())
-    return {**headers, "openai-processing-ms": str((latest - marks["received"]) // 1_000_000)}
-
-
-def notes_header(turn: Turn) -> dict[str, str]:
-    """A header that says what of the request was dropped or changed."""
-    shown, size = list[str](), 0
-    for note in turn.notes:
-        text = ascii(redact.text(note)[:NOTE])[1:-1]  # it quotes names of the client's: printable ASCII only
-        if size + len(text) > NOTES:
-            break
-        shown.append(text)
-        size += len(text)
-    if more := len(turn.notes) - len(shown):
-        shown.append(f"{more} more in the trace")
-    return {"x-zerogravity-notes": "; ".join(shown)} if shown else {}
 
 
 def drop_stalled_reader(services: Services, channel: CascadeChannel) -> None:
