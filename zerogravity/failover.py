@@ -190,7 +190,7 @@ class Failover(Rule):
         with what led to it, where there is no other one."""
         if turn.refusal is None or fault.termination is not Termination.REJECTED:
             return None
-        state = f"cannot be asked: {fault.message}"
+        state = f"cannot be asked: {fault.message.rstrip('.')}"
         try:
             return self._another(turn, state, turn.refusal)
         except FaultError as error:
@@ -248,7 +248,7 @@ class Failover(Rule):
             try:
                 other = fallback.ask()
             except FaultError as error:
-                notes.append(f"{OURS}{fallback.target.name} cannot be asked: {error.fault.message}")
+                notes.append(f"{OURS}{fallback.target.name} cannot be asked: {error.fault.message.rstrip('.')}")
                 continue
             notes.append(f"{OURS}{turn.target.name} {state}, {fallback.target.name} is asked")
             logger.info("turn %s: %s", turn.id, notes[-1])

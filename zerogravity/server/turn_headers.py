@@ -28,7 +28,7 @@ def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
 def _is_known(surface: Surface, channel: CascadeChannel) -> bool:
     """Whether it is known which model answers, or was the last to refuse: where there is no answer so far, another one
     may still give it, or none was asked."""
-    if surface.has_output(channel):
+    if surface.answers(channel):
         return True
     if isinstance(channel.terminal, Failed):
         return channel.terminal.fault.origin is Origin.UPSTREAM and "told" in channel.marks
