@@ -108,7 +108,7 @@ def find_listeners_once(master: Master) -> None:
                     await result
             except AddonHalt:
                 return
-            except Exception:  # noqa: BLE001 - mitmproxy's own guard says what becomes of it
+            except Exception:
                 with safecall():
                     raise
 

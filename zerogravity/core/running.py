@@ -13,11 +13,12 @@ from zerogravity.core import token_estimate
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import FULL, MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
-from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
+from zerogravity.core.events import Event, Failed, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
+from zerogravity.errors import FaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,12 @@ class RunningTurn(ChannelWriter):
         super().close(terminal)
         self._on_close(self.channel)
         return True
+
+    def fail(self, error: FaultError) -> None:
+        """End the turn so, with what is noted of it."""
+        if error.notes and self.channel.state.terminal is None:
+            self._log.turn = replace(self._log.turn, notes=(*error.notes, *self._log.turn.notes))
+        self.end(Failed(error.fault))
 
     def mark(self, phase: Phase) -> bool:
         if phase in self.marks:
