@@ -171,13 +171,14 @@ class RunningTurn(ChannelWriter):
 
     def _estimate(self) -> None:
         """Attempts are over: the figures of those that have brought a part of an answer are estimated if nobody has
-        told any. What was told of one that broke off stays as it is."""
+        told any. What was told of one that broke off stays as it is. It takes no time: a call lasts to its last event.
+        """
         state = self.channel.state
         for number, items in state.brought().items():
             known = state.usage_by_attempt.get(number)
             if items and not (known is not None and known.told):
                 usage = token_estimate.usage_of(self._turn.google_request, items)
-                self._add(Record(self._log.count, self._clock(), number, b"", (usage,)), 0)
+                self._add(Record(self._log.count, state.ended_ns or 0, number, b"", (usage,)), 0)
 
     # -- the cascade -------------------------------------------------------------------------------------------
 
