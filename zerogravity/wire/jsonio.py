@@ -17,6 +17,7 @@ import orjson
 
 MAX_DEPTH = 10_000  # of what is written: about what can be read
 _BOM = b"\xef\xbb\xbf"
+_SHORT = 64 << 10  # bytes that may be written once more in order to see whether a number's text is lost
 _LONG = 4000  # digits of an integer that Python would refuse to read or write (it does above 4,300)
 _NEGATIVE_ZERO = re.compile(rb"-(?=0\s*+(?:[,}\]]|\Z))")  # begins with one literal byte: many times as fast
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -268,7 +269,11 @@ def _name(token: bytes) -> str:
 
 def _with_numbers(value: object, data: bytes) -> object:
     """What orjson made of ``data``, with exact numbers."""
-    return _exact(data) if _has_float(value) or _NEGATIVE_ZERO.search(data) else value
+    if not _has_float(value) and not _NEGATIVE_ZERO.search(data):
+        return value
+    if len(data) <= _SHORT and orjson.dumps(value) == data:  # as ``dumps`` wrote it, without a ``Number``
+        return value
+    return _exact(data)
 
 
 def _containers(value: Any) -> list[Any]:
