@@ -323,7 +323,7 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.mitm", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
+    "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
     "engine", "server.middleware", "server.respond",
     "observe.recorder", "worker", "logs",
 }  # fmt: skip

@@ -100,17 +100,14 @@ def find_listeners_once(master: Master) -> None:
             addons = cast("Iterable[object]", traverse(manager.chain))
             found = [hook for addon in addons if callable(hook := getattr(addon, event.name, None))]
             listeners[event.name] = found
-        arguments = event.args() if found else ()
         for hook in found:
             try:
-                result = hook(*arguments)
-                if result is not None and isawaitable(result):
-                    await result
+                with safecall():
+                    result = hook(*event.args())
+                    if result is not None and isawaitable(result):
+                        await result
             except AddonHalt:
                 return
-            except Exception:
-                with safecall():
-                    raise
 
     vars(manager)["trigger_event"] = trigger_event
 

@@ -209,7 +209,8 @@ class Trace:
 
     def _bytes(self, name: str) -> bytes | None:
         try:
-            return (self.folder / name).read_bytes()
+            with open(f"{self.folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path is as dear as reading
+                return file.read()
         except FileNotFoundError:
             return None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, Self, cast
 
@@ -17,7 +18,6 @@ import orjson
 
 MAX_DEPTH = 10_000  # of what is written: about what can be read
 _BOM = b"\xef\xbb\xbf"
-_SHORT = 64 << 10  # bytes that may be written once more in order to see whether a number's text is lost
 _LONG = 4000  # digits of an integer that Python would refuse to read or write (it does above 4,300)
 _NEGATIVE_ZERO = re.compile(rb"-(?=0\s*+(?:[,}\]]|\Z))")  # begins with one literal byte: many times as fast
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -268,11 +268,11 @@ def _name(token: bytes) -> str:
 
 
 def _with_numbers(value: object, data: bytes) -> object:
-    """What orjson made of ``data``, with exact numbers."""
-    if not _has_float(value) and not _NEGATIVE_ZERO.search(data):
-        return value
-    if len(data) <= _SHORT and orjson.dumps(value) == data:  # as ``dumps`` wrote it, without a ``Number``
-        return value
+    """What orjson made of ``data``, with exact numbers: none has lost its text where it would write the same again."""
+    lost = _has_float(value) or _NEGATIVE_ZERO.search(data)
+    with suppress(TypeError):  # nested too deeply
+        if not lost or (len(data) <= 64 << 10 and orjson.dumps(value) == data):
+            return value
     return _exact(data)
 
 
@@ -330,9 +330,7 @@ def _special(value: object) -> object:
 
 
 class _Text(bytes):
-    """JSON that is written already."""
-
-    __slots__ = ()
+    __slots__ = ()  # JSON that is written already
 
 
 _ENDS = (_Text(b"}"), _Text(b"]"))

@@ -8,7 +8,7 @@ an object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.errors import bad_request
@@ -72,6 +72,10 @@ class Parameter:
     asks: Callable[[Any], bool] = bool
     noted: bool = False
     accepted: bool = False
+    top: str = field(init=False, repr=False, compare=False)  # the body's member that it is, or is in
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "top", self.name.partition(".")[0])
 
     @property
     def becomes(self) -> str:
@@ -139,7 +143,7 @@ def is_given(value: object) -> bool:
 
 def _given(body: Json, rows: Iterable[Parameter]) -> list[Parameter]:
     """Those that the body may have a value for: a request names few of what there is."""
-    return [row for row in rows if row.name.partition(".")[0] in body]
+    return [row for row in rows if row.top in body]
 
 
 def refuse(body: Json, rows: Iterable[Parameter]) -> None:
