@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zerogravity.store.joined import joined, split
 from zerogravity.store.peers import Batch
 from zerogravity.store.redis import keys
-from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.connection import Connection, is_of_another_kind
 
 BATCHES = 64  # that are read at once
 
@@ -55,7 +55,7 @@ class LiveFrames:
                     owner, response_id = batch.owner, batch.response_id
                     arguments = [self._own, batch.number + 1, joined(batch.frames), keys.news(owner, response_id)]
                     await self._append(keys=_keys(owner, response_id), args=arguments, client=at_once)
-                return [bool(shown) for shown in await at_once.execute()]
+                return [_shown(answer) for answer in await at_once.execute(raise_on_error=False)]
 
     async def read(self, owner: str, response_id: str, number: int) -> tuple[str, tuple[bytes, ...]] | None:
         """Whose run it is, and the frames from that number on. None: nobody's any more."""
@@ -70,6 +70,13 @@ class LiveFrames:
             batch = split(dict(zip(fields[::2], fields[1::2], strict=True))[b"f"])
             frames += batch[max(0, number - first) :]
         return run.decode(), tuple(frames)
+
+
+def _shown(answer: object) -> bool:
+    """One entry that is damaged keeps no other back."""
+    if isinstance(answer, Exception) and not is_of_another_kind(answer):
+        raise answer
+    return answer == 1
 
 
 def _keys(owner: str, response_id: str) -> list[str]:
