@@ -85,7 +85,7 @@ class Reader:
 
     async def __aenter__(self) -> Reader:
         self._answer = await self._http.get(self._url)
-        assert self._answer.status == 200
+        assert self._answer.status == 200, await self._answer.text()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -20,6 +20,7 @@ from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, upstream
 from zerogravity.server import elsewhere, sharing
+from zerogravity.store.redis import keys
 from zerogravity.testing.check import check_response, check_responses
 
 __all__ = ["redis_server"]
@@ -281,6 +282,130 @@ async def test_a_gateway_that_dies_while_it_is_asked(
     running.close(Finished("stop"))  # and a deleted one does not come back
     await until(lambda: two.first.writer.waiting == 0)
     assert (await two.ask(identity))[0] == (404 if status is None else 200)
+
+
+# -- frames that the store has lost --------------------------------------------------------------------------------
+
+
+async def delete(client: Any, stream: str) -> None:
+    await client.delete(stream)
+
+
+async def trim(client: Any, stream: str) -> None:
+    await client.xtrim(stream, maxlen=1, approximate=False)
+
+
+async def cut(client: Any, stream: str) -> None:
+    """One in the middle is missing."""
+    names = [name for name, _ in await client.xrange(stream)]
+    await client.xdel(stream, names[1])
+
+
+async def replace(client: Any, stream: str) -> None:
+    await client.delete(stream)
+    await client.set(stream, b"of another kind")
+
+
+LOSSES = {"deleted": delete, "trimmed": trim, "cut": cut, "of another kind": replace}
+
+
+async def lose(two: Gateways, identity: str, how: str) -> None:
+    store: Any = two.second.services.responses
+    await LOSSES[how](store.connection.client, keys.frames("", identity))
+
+
+async def tell(two: Gateways, running: RunningTurn, reader: Reader) -> None:
+    """All of the story, in several batches."""
+    for events in STORY:
+        say(running, *events)
+        if isinstance(events[0], TextDelta):
+            reader.frames.append(b"")  # behind those of before
+            await reader.until("output_text.delta")
+
+
+@pytest.mark.parametrize("how", LOSSES)
+async def test_the_stream_of_a_response_that_is_over_is_lost(two: Gateways, how: str) -> None:
+    running, identity = await two.begin()
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        running.close(Finished("stop"))
+        await reader.rest()
+    await until(lambda: two.first.writer.waiting == 0)
+    _, before = await two.ask(identity)
+    await lose(two, identity, how)
+    for served in (two.first, two.second):
+        for after in ("", "&starting_after=1"):
+            status, answer = await two.ask(identity, end=f"?stream=true{after}", served=served)
+            told = status, answer["error"]["code"]
+            assert told == ((500, "store_damaged") if how == "of another kind" else (404, "response_stream_lost"))
+        if how != "of another kind":
+            assert await two.ask(identity, served=served) == (200, before)
+    assert (await two.ask(identity, "DELETE"))[0] == 200
+
+
+@pytest.mark.parametrize("how", LOSSES)
+async def test_what_is_lost_of_a_running_response_is_there_again_at_its_end(two: Gateways, how: str) -> None:
+    running, identity = await two.begin()
+    own = asyncio.create_task(read(two.first, identity))
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        await lose(two, identity, how)
+        starts = () if how == "of another kind" else (None, 1, 3)  # that one is damaged until the next frames come
+        late = [asyncio.create_task(read(two.second, identity, after)) for after in starts]
+        for _ in range(5):
+            say(running, TextDelta("more"))
+            await asyncio.sleep(0.01)
+        running.close(Finished("stop"))
+        seen = b"".join(reader.frames) + await reader.rest()
+    whole = await own
+    assert seen == whole
+    for after, task in zip(starts, late, strict=True):
+        assert await task == b"".join(split(whole)[0 if after is None else after + 1 :])
+    assert await two.status(identity) == "completed"
+
+
+async def test_whoever_is_in_the_middle_of_a_stream_that_is_lost_gets_its_end(
+    two: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, identity = await two.begin()
+    peers: Any = two.second.services.responses.peers
+    held, ask = asyncio.Event(), peers.frames
+    held.set()
+
+    async def frames(*which: Any) -> Any:
+        await held.wait()
+        return await ask(*which)
+
+    monkeypatch.setattr(peers, "frames", frames)
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        held.clear()
+        running.close(Finished("stop"))
+        await until(lambda: two.first.writer.waiting == 0)
+        await lose(two, identity, "deleted")
+        held.set()
+        (end,) = split(await reader.rest())
+    told = json.loads(end.partition(b"data: ")[2])
+    assert (told["type"], told["sequence_number"]) == ("response.completed", len([*filter(None, reader.frames)]))
+    assert told["response"] == (await two.ask(identity))[1]
+
+
+@pytest.mark.parametrize("how", ["deleted", "trimmed", "cut"])
+async def test_a_dead_gateway_of_whose_stream_something_is_lost(two: Gateways, how: str) -> None:
+    running, identity = await two.begin()
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        await lose(two, identity, how)
+        await dies(two)
+        await reader.until("failed")
+        assert await reader.rest() == b""
+    status, failed = await two.ask(identity)
+    assert (status, failed["status"]) == (200, "failed")
+    whole = await read(two.second, identity)
+    check_responses(whole)
+    assert last(whole) == failed
+    running.close(Finished("stop"))
+    await until(lambda: two.first.writer.waiting == 0)
 
 
 # -- a store that is away ------------------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ class Peers:
     async def news(self, owner: str, response_id: str) -> AsyncGenerator[asyncio.Event]:
         yield asyncio.Event()
 
-    async def ask(self, command: Command, owner: str, response_id: str) -> None: ...
+    async def ask(self, command: Command, owner: str, response_id: str) -> bool:
+        return True
 
     def listen(self, obey: Obey) -> None:
         self.obey = obey

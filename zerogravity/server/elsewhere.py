@@ -6,9 +6,10 @@ Where the store cannot tell of other gateways (in memory, a file), they can only
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import deque
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -17,13 +18,16 @@ from zerogravity.server.respond import FRAMES, StreamedAnswer
 from zerogravity.server.response_writer import ResponseWriter
 from zerogravity.server.services import Services
 from zerogravity.server.watchdog import Watchdog
-from zerogravity.store.peers import Command, Peers
+from zerogravity.store.base import Unreadable
+from zerogravity.store.peers import Command, Peers, Shown
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.stored import StoredResponse, withdrawn
 
 LOOK_S = 2.0  # without news; at least so often a command is sent again, too
 WAIT_S = 30.0  # for a command to be obeyed; longer than it takes to find that a gateway has died
 AWAY_S = 30.0  # that a stream waits for a store which does not answer any more
+NOTHING = Shown((), "later")
+PIECES = 4  # of a stream that are kept for followers who are nearly in step
 
 
 class Elsewhere:
@@ -34,28 +38,27 @@ class Elsewhere:
         self._peers = services.responses.peers
         self._writer = writer
         self._waiting = set[asyncio.Event]()
-        self._readers = Counter[tuple[str, str]]()  # of streams, by owner and id
+        self._readings: dict[tuple[str, str], _Reading] = {}  # by owner and id
         self._closed = False
 
     async def stream(self, request: web.Request, found: StoredResponse, skip: int) -> web.StreamResponse:
-        """Its frames from number ``skip`` on, as its gateway sends them to its own clients. Raises FaultError 429 when
-        it has its maximum of readers here."""
-        with self._counted((found.owner, found.id)):
-            return await self._stream(request, found, skip)
-
-    async def _stream(self, request: web.Request, found: StoredResponse, skip: int) -> web.StreamResponse:
+        """Its frames from number ``skip`` on, as its gateway sends them to its own clients. Raises FaultError: 429 when
+        it has its maximum of readers here, 404 when the stream is lost."""
         async with self._news(found) as (peers, news):
-            follower = _Follower(peers, self._writer, found, skip, news)
-            watchdog = Watchdog(self._limits.write_stall_seconds, self._limits.heartbeat_seconds, follower.nudge)
-            async with StreamedAnswer(request, ResponsesEmitter.content_type, {}) as wire, watchdog.watching():
-                while (frames := await follower.next()) is not None:
-                    self._check_open()
-                    for begin in range(0, len(frames) or 1, FRAMES):
-                        if (room := wire.send(frames[begin : begin + FRAMES])) is not None:
-                            await watchdog.wait(room)
-                        elif frames:
-                            watchdog.written()
-            return wire.response
+            with self._reading(peers, found, news) as reading:
+                follower = _Follower(reading, self._writer, found, skip, news)
+                watchdog = Watchdog(self._limits.write_stall_seconds, self._limits.heartbeat_seconds, follower.nudge)
+                frames = await follower.next()  # what fails now has a status of its own
+                async with StreamedAnswer(request, ResponsesEmitter.content_type, {}) as wire, watchdog.watching():
+                    while frames is not None:
+                        self._check_open()
+                        for begin in range(0, len(frames) or 1, FRAMES):
+                            if (room := wire.send(frames[begin : begin + FRAMES])) is not None:
+                                await watchdog.wait(room)
+                            elif frames:
+                                watchdog.written()
+                        frames = await follower.next()
+                return wire.response
 
     async def end(self, found: StoredResponse, command: Command) -> StoredResponse | None:
         """What its gateway has left of it. Raises FaultError 503 when that takes too long."""
@@ -65,10 +68,10 @@ class Elsewhere:
                     while True:
                         self._check_open()
                         news.clear()
-                        await peers.ask(command, found.owner, found.id)
-                        left = await self._writer.get(found.id, found.owner)
-                        if left is None or not left.running:
-                            return left
+                        if not await peers.ask(command, found.owner, found.id):
+                            left = await self._writer.get(found.id, found.owner)
+                            if left is None or not left.running:
+                                return left
                         await _news_or_time(news)
             except TimeoutError:
                 text = f"Response '{found.id}' is running in another zerogravity process, which does not answer."
@@ -81,14 +84,18 @@ class Elsewhere:
             news.set()
 
     @contextmanager
-    def _counted(self, key: tuple[str, str]) -> Generator[None]:
-        if self._readers[key] >= self._limits.readers:
+    def _reading(self, peers: Peers, found: StoredResponse, news: asyncio.Event) -> Generator[_Reading]:
+        key = found.owner, found.id
+        reading = self._readings.setdefault(key, _Reading(peers, *key))
+        if len(reading.followers) >= self._limits.readers:
             raise FaultError(too_many_readers())
-        self._readers[key] += 1
+        reading.followers.add(news)
         try:
-            yield
+            yield reading
         finally:
-            self._readers -= Counter((key,))  # which leaves out what is 0
+            reading.followers.discard(news)
+            if not reading.followers:
+                del self._readings[key]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -108,18 +115,50 @@ class Elsewhere:
                 self._waiting.discard(news)
 
 
+class _Reading:
+    """What is read of one stream for all its followers here: once for those that are nearly in step.
+
+    ``followers``: by the news of each. ``end``: the number after the last frame that has been read.
+    """
+
+    def __init__(self, peers: Peers, owner: str, response_id: str) -> None:
+        self.followers = set[asyncio.Event]()
+        self.end = 0
+        self._peers = peers
+        self._key = owner, response_id
+        self._pieces = deque[tuple[int, Shown]](maxlen=PIECES)
+        self._lock = asyncio.Lock()
+
+    async def frames(self, number: int) -> Shown | None:
+        """See ``Peers``."""
+        async with self._lock:
+            for first, piece in self._pieces:
+                if 0 <= number - first < len(piece.frames):
+                    return replace(piece, frames=piece.frames[number - first :])
+            for news in self.followers:
+                news.clear()  # for all of them, what is new is read now
+            shown = await self._peers.frames(*self._key, number)
+            if shown is not None and shown.frames:
+                self._pieces.append((number, shown))
+                self.end = max(self.end, number + len(shown.frames))
+                for news in self.followers:
+                    news.set()
+            return shown
+
+
 class _Follower:
     """One reader. ``number``: of the next frame that it wants."""
 
     def __init__(
-        self, peers: Peers, writer: ResponseWriter, found: StoredResponse, number: int, news: asyncio.Event
+        self, reading: _Reading, writer: ResponseWriter, found: StoredResponse, number: int, news: asyncio.Event
     ) -> None:
-        self._peers = peers
+        self._reading = reading
         self._writer = writer
         self._found = found
         self._number = number
         self._news = news
         self._answered: float | None = None  # when the store last did
+        self._last: Shown | None = None
         self._silent = False
         self._over = False
 
@@ -129,50 +168,67 @@ class _Follower:
         self._news.set()
 
     async def next(self) -> Sequence[bytes] | None:
-        """What comes next; None after the end. Nothing at first, so that the headers go out, and when there is no
-        more; a heartbeat in silence."""
+        """What comes next; None after the end. Nothing where there is no more yet; a heartbeat in silence. Raises
+        FaultError."""
         if self._over:
             return None
-        if self._answered is not None:
+        if self._is_at_the_end():
             await _news_or_time(self._news)
-        self._news.clear()
         if self._silent:
             self._silent = False
             return (ResponsesEmitter.heartbeat,)
-        frames = await self._read()
-        if frames:
-            self._number += len(frames)
-            self._news.set()  # there may be more of them
-        return frames
+        return await self._read()
+
+    def _is_at_the_end(self) -> bool:
+        """As far as is known: others may have read on meanwhile, and so taken the news."""
+        last = self._last
+        return last is not None and (not last.frames or (last.more == "later" and self._number >= self._reading.end))
 
     async def _read(self) -> Sequence[bytes]:
         now = asyncio.get_running_loop().time()
         try:
             frames = await self._frames()
+        except Unreadable:
+            raise
         except FaultError:
             if self._answered is None or now > self._answered + AWAY_S:
                 raise
+            self._last = NOTHING
             return ()
         self._answered = now
         return frames
 
     async def _frames(self) -> Sequence[bytes]:
-        """Once nobody works on it any more, the entry has all of them."""
-        found = self._found
-        frames = await self._peers.frames(found.owner, found.id, self._number)
-        if frames is not None:
-            return frames
+        shown = await self._reading.frames(self._number)
+        if shown is None:
+            return await self._ending()
+        self._number += len(shown.frames)
+        self._over = shown.more == "end"
+        self._last = shown
+        return shown.frames
+
+    async def _ending(self) -> Sequence[bytes]:
+        """Nobody works on it any more."""
+        found, self._last = self._found, NOTHING
         stored = await self._writer.get(found.id, found.owner)
         if stored is not None and stored.running:
             return ()
         self._over = True
-        return (withdrawn(found) if stored is None else stored).frames_from(self._number)
+        stored = withdrawn(found) if stored is None else stored
+        if self._answered is None and stored.stream_lost:
+            raise stream_lost()
+        return stored.frames_from(self._number)
 
 
 async def _news_or_time(news: asyncio.Event) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(LOOK_S):
             await news.wait()
+
+
+def stream_lost() -> FaultError:
+    text = "The stream of this response is lost: the store has not kept all of it. Retrieve it without 'stream'."
+    return bad_request(text, param="stream", code="response_stream_lost", status=404)
 
 
 ELSEWHERE: web.AppKey[Elsewhere] = web.AppKey("elsewhere", Elsewhere)

@@ -12,7 +12,7 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.server.elsewhere import ELSEWHERE
+from zerogravity.server.elsewhere import ELSEWHERE, stream_lost
 from zerogravity.server.middleware import json_response
 from zerogravity.server.respond import json_answer, replay, stream
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -64,6 +64,8 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         raise not_streamable()
     if found.running:
         return await request.app[ELSEWHERE].stream(request, found, skip)
+    if found.stream_lost:
+        raise stream_lost()
     return await replay(request, found.frames_from(skip))
 
 

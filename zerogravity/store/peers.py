@@ -25,6 +25,14 @@ class Batch:
     frames: Sequence[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Frames that others see of a response. ``more``: whether there are any behind them, or when they may come."""
+
+    frames: Sequence[bytes]
+    more: Literal["now", "later", "end"]
+
+
 class Peers(Protocol):
     """Responses are meant that some gateway is still working on. Raises FaultError 503 ``store_unavailable``."""
 
@@ -37,17 +45,17 @@ class Peers(Protocol):
         (yet, or any more)."""
         ...
 
-    async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:
-        """The frames from that number on, as far as they have come; a long row of them in pieces. None: nobody works on
-        it any more, and all that there is of it stands in its entry."""
+    async def frames(self, owner: str, response_id: str, number: int) -> Shown | None:
+        """The frames from that number on, as far as they have come and none is missing; a long row of them in pieces.
+        None: there are none, and nobody works on it any more: its entry says how it has ended."""
         ...
 
     def news(self, owner: str, response_id: str) -> AbstractAsyncContextManager[Event]:
         """Set when there may be more of it to see, and perhaps without a reason; whoever waits clears it."""
         ...
 
-    async def ask(self, command: Command, owner: str, response_id: str) -> None:
-        """Ask whoever works on it. Whether that is heard is only to be seen by what happens."""
+    async def ask(self, command: Command, owner: str, response_id: str) -> bool:
+        """Ask whoever works on it. Whether that is heard is only to be seen by what happens. False: nobody does."""
         ...
 
     def listen(self, obey: Obey) -> None:

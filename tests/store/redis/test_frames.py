@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from tests.redis_server import RedisServer
 from zerogravity.errors import FaultError
-from zerogravity.store.peers import Batch
+from zerogravity.store.joined import joined
+from zerogravity.store.peers import Batch, Shown
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
-from zerogravity.store.redis.frames import BATCHES, LiveFrames
+from zerogravity.store.redis.frames import BYTES, LiveFrames
 
 OWN, OWNER, ID = "0123456789abcdef", "owner", "resp_1"
 
@@ -41,8 +42,12 @@ async def append_all(live: LiveFrames, frames: list[bytes], borders: list[int]) 
 
 async def read_all(live: LiveFrames, number: int) -> list[bytes]:
     frames: list[bytes] = []
-    while found := (await live.read(OWNER, ID, number + len(frames)) or ("", ()))[1]:
-        frames += found
+    more = "now"
+    while more == "now":
+        found = await live.read(OWNER, ID, number + len(frames))
+        assert found is not None
+        frames += found[1].frames
+        more = found[1].more
     return frames
 
 
@@ -69,11 +74,44 @@ def test_what_is_read_is_what_was_shown(
 
 async def test_a_long_stream_is_read_in_pieces(connection: Connection) -> None:
     live = await begin(connection)
-    frames = [b"%d" % number for number in range(3 * BATCHES)]
+    frames = [b"%7d" % number * (BYTES // 140) for number in range(60)]
     await append_all(live, frames, [*range(1, len(frames))])
     found = await live.read(OWNER, ID, 5)
-    assert found is not None and list(found[1]) == frames[5 : 5 + BATCHES]
+    assert found == (OWN, Shown(frames[5:29], "now"))
     assert await read_all(live, 5) == frames[5:]
+
+
+@pytest.mark.parametrize("lost", ["first", "middle", "all", "another kind", "damaged"])
+async def test_what_is_missing_is_not_passed_over(connection: Connection, lost: str) -> None:
+    live, stream, client = await begin(connection), keys.frames(OWNER, ID), connection.client
+    await append_all(live, [b"%d" % number for number in range(6)], [2, 4])
+    match lost:
+        case "first":
+            await client.xdel(stream, "1-0")
+        case "middle":
+            await client.xdel(stream, "3-0")
+        case "damaged":
+            await client.xdel(stream, "5-0")
+            await client.xadd(stream, {"f": b"\0\0"}, "6-0")
+        case _:
+            await client.delete(stream)
+    if lost == "another kind":
+        await client.set(stream, b"")
+        assert await live.read(OWNER, ID, 0) == (OWN, Shown([], "later"))
+    assert await append(live, 6, [b"6"])
+    there = {"first": [], "middle": [b"0", b"1"], "damaged": [b"0", b"1", b"2", b"3"]}.get(lost, [])
+    assert await live.read(OWNER, ID, 0) == (OWN, Shown(there, "later"))
+    assert await live.read(OWNER, ID, 6) == (OWN, Shown([b"6"], "later"))
+
+
+async def test_a_stream_that_is_over_is_read_to_its_end(connection: Connection) -> None:
+    live = await begin(connection)
+    await append_all(live, [b"0", b"1"], [])
+    await connection.client.hset(keys.entry(OWNER, ID), "run", "")
+    assert await live.read(OWNER, ID, 1) == ("", Shown([b"1"], "later"))
+    await connection.client.xadd(keys.frames(OWNER, ID), {"f": joined([b"2"]), "end": b"1"}, "3-0")
+    for number in (0, 2, 3, 9):
+        assert await live.read(OWNER, ID, number) == ("", Shown([b"0", b"1", b"2"][number:], "end"))
 
 
 async def test_a_batch_that_is_shown_again_changes_nothing(connection: Connection) -> None:
@@ -91,13 +129,15 @@ async def test_nobody_adds_to_what_is_not_his(connection: Connection, run: str) 
     assert not await append(live, 0, [b"a"])
     assert not await connection.client.exists(keys.frames(OWNER, ID))
     found = await live.read(OWNER, ID, 0)
-    assert found == ((run, ()) if run else None)
+    assert found == (run, Shown([], "later"))
+    assert await live.run(OWNER, ID) == run
 
 
 async def test_nothing_is_added_to_what_is_gone_and_nothing_is_left_of_it(connection: Connection) -> None:
     live = LiveFrames(connection, OWN)
     assert not await append(live, 0, [b"a"])
     assert await live.read(OWNER, ID, 0) is None
+    assert await live.run(OWNER, ID) == ""
     assert await connection.client.dbsize() == 0
 
 

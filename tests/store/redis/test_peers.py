@@ -10,7 +10,7 @@ import pytest
 
 from tests.redis_server import RedisServer
 from tests.waiting import until_so
-from zerogravity.store.peers import Batch
+from zerogravity.store.peers import Batch, Shown
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.leases import RENEW_S, Leases
@@ -48,13 +48,13 @@ async def two(redis_server: RedisServer) -> AsyncIterator[tuple[Leases, RedisPee
 
 async def test_one_shows_and_the_other_sees_until_it_has_died(two: tuple[Leases, RedisPeers, RedisPeers]) -> None:
     leases, first, second = two
-    assert await second.frames(OWNER, ID, 0) == ()
+    assert await second.frames(OWNER, ID, 0) == Shown([], "later")
     assert await first.append([Batch(OWNER, ID, 0, [b"a", b"b"])]) == [True]
     assert await second.append([Batch(OWNER, ID, 2, [b"c"])]) == [False], "it is not the second one's"
-    assert await second.frames(OWNER, ID, 1) == (b"b",)
+    assert await second.frames(OWNER, ID, 1) == Shown([b"b"], "later")
     assert await second.frames("another", ID, 0) is None
     await leases.close()
-    assert await second.frames(OWNER, ID, 1) == (b"b",), "what is there is read first"
+    assert await second.frames(OWNER, ID, 1) == Shown([b"b"], "later"), "what is there is read first"
     assert await second.frames(OWNER, ID, 2) is None
 
 
@@ -65,8 +65,8 @@ async def test_one_is_asked_and_whoever_follows_is_woken(two: tuple[Leases, Redi
     second.listen(lambda *_: None)
     async with asyncio.timeout(20), second.news(OWNER, ID) as news, first.news(OWNER, ID) as own_news:
         await asyncio.gather(news.wait(), own_news.wait())
-        await second.ask("cancel", "another", ID)
-        await second.ask("delete", OWNER, ID)
+        assert not await second.ask("cancel", "another", ID)
+        assert await second.ask("delete", OWNER, ID)
         assert await asked.get() == ("delete", OWNER, ID)
         news.clear()
         await first.append([Batch(OWNER, ID, 0, [b"a"])])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common.sealed_state import Carried, unseal
+from zerogravity.surfaces.responses.emit import frame
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, remains, stored_at_end
 from zerogravity.testing import builders
 from zerogravity.testing.check import check_response, check_responses
@@ -264,12 +266,34 @@ def test_what_remains_is_small_and_cannot_be_continued() -> None:
 
 def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:
     begun = {"id": "resp_1", "status": "queued", "background": True, "output": [], "error": None, "usage": None}
-    cut = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=(b"one", b"two"), running=True))
+    frames = tuple(
+        frame(f"response.{kind}", number, response=begun) for number, kind in enumerate(("created", "queued"))
+    )
+    cut = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=frames, running=True))
     assert (cut.running, cut.cut_off, cut.response["status"]) == (False, True, "failed")
     assert cut.response["usage"] is None, "nobody knows"
     assert cut.response["error"]["code"] == "server_error"
-    assert cut.frames[:2] == (b"one", b"two")
-    assert [frame.partition(b"\n")[0] for frame in cut.frames[2:]] == [
+    assert cut.frames[:2] == frames
+    assert [each.partition(b"\n")[0] for each in cut.frames[2:]] == [
         b"event: response.in_progress",
         b"event: response.failed",
     ]
+    assert not cut.stream_lost
+    for left in ((), frames[:1], frames[1:]):  # the store has lost the others
+        again = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=left, running=True))
+        assert again.frames == cut.frames
+
+
+@pytest.mark.parametrize("end", ["completed", "incomplete", "failed", "cancelled"])
+def test_a_stream_of_which_frames_are_missing_is_lost_and_its_end_is_told_all_the_same(end: str) -> None:
+    over = {"id": "resp_1", "status": end, "background": True, "output": []}
+    event = "failed" if end == "cancelled" else end
+    kinds = ("created", "queued", "in_progress", "output_item.added", event)
+    frames = tuple(frame(f"response.{kind}", number, response=over) for number, kind in enumerate(kinds))
+    whole = StoredResponse("resp_1", "me", 100.0, over, frames=frames)
+    assert not whole.stream_lost
+    assert [whole.frames_from(number) for number in (0, 3, 5, 9)] == [frames, frames[3:], (), ()]
+    for left in ((), frames[:-1], frames[1:], (*frames[:2], *frames[3:]), frames[-1:]):
+        lost = replace(whole, frames=left)
+        assert lost.stream_lost
+        assert lost.frames_from(3) == (frame(f"response.{event}", 3, response=over),)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from zerogravity.store.peers import Command
+from zerogravity.store.peers import Command, Shown
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 from zerogravity.store.redis.frames import LiveFrames
 from zerogravity.store.redis.leases import Leases
 from zerogravity.store.redis.news import News
-
-LAST = 1 << 50  # a number that no frame has
 
 
 class RedisPeers:
@@ -36,15 +32,18 @@ class RedisPeers:
         self._leases.keep(keys.SECRET, secret)
         return secret
 
-    async def frames(self, owner: str, response_id: str, number: int) -> Sequence[bytes] | None:
+    async def frames(self, owner: str, response_id: str, number: int) -> Shown | None:
         """See ``Peers``. Only while nothing comes is it worth asking whether its gateway lives."""
         found = await self._live.read(owner, response_id, number)
         if found is None:
             return None
-        run, frames = found
-        return frames if frames or await self._leases.alive(run) else None
+        run, shown = found
+        return shown if shown.frames or (run and await self._leases.alive(run)) else None
 
-    async def ask(self, command: Command, owner: str, response_id: str) -> None:
+    async def ask(self, command: Command, owner: str, response_id: str) -> bool:
         """See ``Peers``."""
-        if (found := await self._live.read(owner, response_id, LAST)) is not None:
-            await self._news.ask(found[0], command, owner, response_id)
+        run = await self._live.run(owner, response_id)
+        if not run or not await self._leases.alive(run):
+            return False
+        await self._news.ask(run, command, owner, response_id)
+        return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import takewhile
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
@@ -83,10 +84,19 @@ class StoredResponse:
         return self.cut_off and not self.contents
 
     def frames_from(self, number: int) -> tuple[bytes, ...]:
-        """The frames from that number on. A client that saw more of a response than was stored still gets its end."""
-        if self.cut_off and number >= len(self.frames):
-            return (frame("response.failed", number, response=self.response),)
+        """The frames from that number on. A client that saw more of a response than was stored, or than the store has
+        kept, still gets its end."""
+        if (self.cut_off and number >= len(self.frames)) or self.stream_lost:
+            status = self.response["status"]
+            return (frame(f"response.{ENDS.get(status, status)}", number, response=self.response),)
         return self.frames[number:]
+
+    @property
+    def stream_lost(self) -> bool:
+        """Whether the store has lost frames of a background response that is over: the last one does not end it, or
+        tells that there were more."""
+        last = self.frames[-1] if self.frames else b""
+        return not last.startswith(LAST) or not _numbered(last, len(self.frames) - 1)
 
     @property
     def turn(self) -> StoredTurn:
@@ -119,10 +129,14 @@ class StoredResponse:
 
 _SEPARATE = ("frames", "running")
 QUEUED = 2  # frames of a background stream before its first record
+BEGIN = (("created", "queued"), ("queued", "queued"), ("in_progress", "in_progress"))  # event and status
+ENDS = {"cancelled": "failed"}  # status → event, where they differ
+LAST = tuple(f"event: response.{end}\n".encode() for end in ("completed", "incomplete", "failed"))
 _KINDS: Mapping[str, Any] = {
     "id": str, "owner": str, "created": int | float, "response": Mapping, "sealed": Mapping, "family": str,
     "cut_off": bool,
 }  # fmt: skip
+NAME = 200  # bytes of a frame, in which its event and number are
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools", "listings")
 MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
@@ -213,16 +227,25 @@ def withdrawn(stored: StoredResponse) -> StoredResponse:
 
 
 def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
-    frames, output = list(stored.frames), list[Json]()
+    frames, output = _in_a_row(stored.frames), list[Json]()
     if len(frames) <= QUEUED:
-        running = {**stored.response, "status": "in_progress"}
-        frames.append(frame("response.in_progress", len(frames), response=running))
+        for kind, so_far in BEGIN[len(frames) :]:
+            frames.append(frame(f"response.{kind}", len(frames), response={**stored.response, "status": so_far}))
     else:
         more, output = closing(frames)
         frames += more
     over = {**stored.response, "status": status, "error": error, "output": output, "usage": None}
     frames.append(frame("response.failed", len(frames), response=over))
     return replace(stored, response=over, frames=tuple(frames), running=False, cut_off=True)
+
+
+def _in_a_row(frames: Sequence[bytes]) -> list[bytes]:
+    """Those before the first that the store has lost."""
+    return [each for _, each in takewhile(lambda one: _numbered(one[1], one[0]), enumerate(frames))]
+
+
+def _numbered(frame: bytes, number: int) -> bool:
+    return b'"sequence_number":%d,' % number in frame[:NAME]
 
 
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
