@@ -100,10 +100,11 @@ def find_listeners_once(master: Master) -> None:
             addons = cast("Iterable[object]", traverse(manager.chain))
             found = [hook for addon in addons if callable(hook := getattr(addon, event.name, None))]
             listeners[event.name] = found
+        arguments = event.args() if found else ()
         for hook in found:
             try:
                 with safecall():
-                    result = hook(*event.args())
+                    result = hook(*arguments)
                     if result is not None and isawaitable(result):
                         await result
             except AddonHalt:
