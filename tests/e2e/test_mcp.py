@@ -178,6 +178,7 @@ async def test_no_other_model_goes_on_behind_a_call_that_was_run(
         with pytest.raises(openai.RateLimitError) as caught:
             await client.responses.create(model=MODEL, **body)
         assert caught.value.response.headers["x-zerogravity-model"] == MODEL
+        assert caught.value.response.headers["x-should-retry"] == "false"
     assert len(stack.google.agent_requests) == asked + 2
 
 

@@ -58,6 +58,16 @@ def test_what_an_approved_call_came_to_is_in_its_place() -> None:
     assert contents(made)[1]["parts"][0]["functionResponse"]["response"] == {"output": "said"}
 
 
+@pytest.mark.parametrize("said", ["", " \n"])
+def test_what_an_approved_call_came_to_is_said_as_the_model_takes_it(said: str) -> None:
+    """Claude takes no blank text."""
+    part = {"functionResponse": {"name": "s.f", "response": pending("c"), "id": "c"}}
+    whose = {"role": "model", "parts": [{"functionCall": {"name": "s.f", "args": {}, "id": "c"}}]}
+    before = turn("claude", contents=[USER, whose, {"role": "user", "parts": [part]}])
+    made = filled(before, {"c": CallReturned("c", said)})
+    assert contents(made)[2]["parts"][0]["functionResponse"]["response"] == {"output": "(no output)"}
+
+
 # -- what may be called ------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,18 @@ import pytest
 
 from tests.server.support import Serve, say
 from zerogravity.core.channel import ChannelWriter
-from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
+from zerogravity.core.events import (
+    AttemptOpened,
+    CallReturned,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Terminal,
+    TextDelta,
+    ToolsListed,
+    Usage,
+)
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, internal, upstream
@@ -104,6 +115,26 @@ async def test_a_failure_names_the_model_whose_refusal_it_is(
     served.engine.script = breaks
     status, told, _ = await served.post(CHAT, {**HELLO, "stream": stream})
     assert (status, told.get("x-zerogravity-model")) == (fault.status, named)
+
+
+@pytest.mark.parametrize("path", [CHAT, "/v1/responses", "/v1/messages"])
+@pytest.mark.parametrize("ran", [True, False])
+async def test_a_failure_behind_a_call_that_was_run_is_not_to_be_tried_again_by_itself(
+    serve: Serve, path: str, ran: bool
+) -> None:
+    """The SDKs would, and with the same approval or question the call would be run once more."""
+    served = await serve()
+
+    async def breaks(running: RunningTurn) -> None:
+        running.add(ToolsListed("s", ({"name": "pay"},), ("s.pay",)), FunctionCall("call_1", "s.pay", "{}"))
+        if ran:
+            running.add(CallReturned("call_1", "paid"))
+        running.close(Failed(BUSY))
+
+    served.engine.script = breaks
+    body = {"input": "hi"} if path == "/v1/responses" else {"messages": HELLO["messages"], "max_tokens": 99}
+    status, told, _ = await served.post(path, {"model": "gemini-3-flash", **body})
+    assert (status, told.get("x-should-retry"), told["retry-after"]) == (429, "false" if ran else None, "4")
 
 
 async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:

@@ -28,15 +28,20 @@ def answered(turn: Turn, items: Sequence[Item]) -> Turn:
     request: Json = {**turn.google_request, "contents": contents}
     if calling_mode(request) == "ANY":
         request = _with_mode(request, "VALIDATED")
-    suited, _ = for_model(request, turn.target, lambda _: None)
-    return replace(turn, google_request=suited)
+    return _suited(turn, request)
 
 
 def filled(turn: Turn, results: Mapping[str, CallReturned]) -> Turn:
     """The turn whose contents hold what approved calls have come to, by call id."""
     contents = cast("Sequence[Json]", turn.google_request.get("contents", ()))
     made = answer_contents.filled(contents, results, turn.target.family)
-    return replace(turn, google_request=as_request({**turn.google_request, "contents": made}))
+    return _suited(turn, {**turn.google_request, "contents": made})
+
+
+def _suited(turn: Turn, request: Json) -> Turn:
+    """The turn with that request, as its model takes it."""
+    suited, _ = for_model(request, turn.target, lambda _: None)
+    return replace(turn, google_request=suited)
 
 
 def withdrawn(turn: Turn, names: Collection[str]) -> Turn:

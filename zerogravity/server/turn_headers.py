@@ -24,6 +24,8 @@ def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
     headers = {**timing_headers(channel), **notes_header(channel.turn)}
     if isinstance(channel.terminal, Finished) and channel.state.usage.source == "estimate":
         headers |= MARK
+    if isinstance(channel.terminal, Failed) and any(call.returned for call in channel.state.function_calls):
+        headers["x-should-retry"] = "false"  # what has been run here would be run again
     if not _is_known(surface, channel):
         return headers
     return {**headers, "x-zerogravity-model": ascii(redact.text(channel.turn.target.name))[1:-1]}
