@@ -152,7 +152,7 @@ async def test_a_damaged_response_keeps_no_other_back(connection: Connection, da
         await client.delete(place(OWNER, "resp_2"))
         await client.set(place(OWNER, "resp_2"), "x")
     batches = [Batch(OWNER, identity, 0, [b"a"]) for identity in (ID, "resp_2", ID)]
-    assert await live.append(batches) == [True, damaged == "frames", True], "frames come anew"
+    assert await live.append(batches) == [True, damaged == "frames", True], "a stream can be begun anew, an entry not"
 
 
 async def test_frames_expire_with_their_response_and_count_as_a_change_of_it(connection: Connection) -> None:

@@ -252,9 +252,9 @@ def test_what_is_no_stored_response_is_refused(odd: dict[str, Any]) -> None:
 
 def test_what_remains_is_small_and_cannot_be_continued() -> None:
     large = "x" * 100_000
+    schema = {"type": "json_schema", "name": "x", "schema": {"type": "object", "description": large}}
     turn = parse(model="gemini-3-flash", background=True, instructions=large, input=large,
-                 tools=[function("f", description=large)], text={"format": {"type": "json_schema", "name": "x", "schema": {
-                     "type": "object", "description": large}}})  # fmt: skip
+                 tools=[function("f", description=large)], text={"format": schema})  # fmt: skip
     left = remains(turn)
     check_response(left.response)
     check_responses(b"".join(left.frames))
