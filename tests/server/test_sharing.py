@@ -175,9 +175,7 @@ async def test_our_own_bug_is_logged_and_holds_nothing_up(
     running.close(Finished("stop"))
 
 
-async def test_a_deletion_that_another_gateway_has_asked_for_is_done_before_the_end(
-    serve: Serve, peers: Peers
-) -> None:
+async def test_a_deletion_that_another_gateway_has_asked_for_is_done_before_the_end(serve: Serve, peers: Peers) -> None:
     served = await gateway(serve, peers)
     (running, identity), (other, left) = await begin(served), await begin(served)
     disk: Any = served.services.responses
