@@ -227,6 +227,27 @@ async def test_a_gateway_stops_while_it_shows_the_stream_of_another(two: Two) ->
     assert await two.read(two.b, identity, len(seen) - 1) == rest
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+async def test_what_a_gateway_runs_that_is_stopped_has_failed_at_once(two: Two, how: signal.Signals) -> None:
+    """It says so itself; nobody has to wait for its lease to run out."""
+    two.hold("It begins.")
+    identity = await two.begin()
+    async with two.follow(two.b, identity) as stream:
+        seen = await up_to(stream, "output_text.delta")
+        assert two.a.process is not None
+        two.a.process.send_signal(how)
+        whole = b"".join(seen) + b"".join(frames_of(await stream.read()))
+    events = check_responses(whole)
+    failed = events[-1]["response"]
+    assert (events[-1]["type"], failed["status"]) == ("response.failed", "failed")
+    assert await two.ask(two.b, identity) == (200, failed)
+    await two.a.kill()
+    await two.a.start_again()
+    for at in (two.b, two.a):
+        assert await two.ask(at, identity) == (200, failed)
+        assert await two.read(at, identity) == whole
+
+
 async def test_what_a_gateway_ran_that_was_killed_has_failed(two: Two) -> None:
     two.hold("It begins.")
     identity = await two.begin()

@@ -20,7 +20,7 @@ from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, upstream
 from zerogravity.server import elsewhere, sharing
-from zerogravity.store.redis import keys
+from zerogravity.store.redis import connection, keys, news
 from zerogravity.testing.check import check_response, check_responses
 
 __all__ = ["redis_server"]
@@ -118,6 +118,62 @@ async def test_a_client_that_reads_nothing_is_cut_off(serve: Serve, redis_server
     writer.close()
     await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     running.close(Finished("stop"))
+
+
+async def test_a_slow_client_gets_all_that_the_others_get_and_holds_nobody_up(two: Gateways) -> None:
+    running, identity = await two.begin()
+    slow, writer = await asyncio.open_connection("127.0.0.1", two.second.running.port)
+    transport: Any = writer.transport
+    transport.pause_reading()
+    writer.write(two.second.head(f"GET {PATH}/{identity}?stream=true", "Connection: close"))
+    readers = [asyncio.create_task(read(served, identity)) for served in (two.first, two.second, two.second)]
+    readings = two.second.running._runner.app[elsewhere.ELSEWHERE]._readings  # pyright: ignore[reportPrivateUsage]
+    await until(lambda: readings and len(readings["", identity].followers) == 3)
+    say(running, *STORY[0])
+    for number in range(50):
+        say(running, TextDelta(f"{number} " * 20_000))
+        await asyncio.sleep(0.001)
+    running.close(Finished("stop"))
+    whole, *others = [await reader for reader in readers]
+    assert others == [whole, whole]
+    assert len(readings["", identity].followers) == 1, "it has read next to nothing"
+    transport.resume_reading()
+    _, _, body = (await slow.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    assert unchunked(body) == whole
+    assert not readings
+
+
+def unchunked(body: bytes) -> bytes:
+    parts = list[bytes]()
+    while body:
+        size, _, body = body.partition(b"\r\n")
+        parts.append(body[: int(size, 16)])
+        body = body[int(size, 16) + 2 :]
+    return b"".join(parts)
+
+
+async def test_many_followers_of_one_response_read_it_once(two: Gateways, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, identity = await two.begin()
+    peers: Any = two.second.services.responses.peers
+    counted, ask = list[int](), peers.frames
+
+    async def frames(*which: Any) -> Any:
+        shown = await ask(*which)
+        counted.append(0 if shown is None else len(shown.frames))
+        return shown
+
+    monkeypatch.setattr(peers, "frames", frames)
+    readers = [asyncio.create_task(read(two.second, identity)) for _ in range(20)]
+    for events in STORY:
+        say(running, *events)
+    for _ in range(2000):
+        say(running, TextDelta("x" * 100))
+    running.close(Finished("stop"))
+    streams = {await reader for reader in readers}
+    assert len(streams) == 1
+    assert len(split(streams.pop())) <= sum(counted) < 2 * 2000
 
 
 async def test_a_response_has_as_many_readers_as_at_its_own_gateway(serve: Serve, redis_server: RedisServer) -> None:
@@ -411,11 +467,14 @@ async def test_a_dead_gateway_of_whose_stream_something_is_lost(two: Gateways, h
 # -- a store that is away ------------------------------------------------------------------------------------------
 
 
-async def test_streams_wait_for_a_store_that_is_restarted(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["killed", "paused"])
+async def test_streams_wait_for_a_store_that_comes_back(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(elsewhere, "LOOK_S", 0.1)
     monkeypatch.setattr(sharing, "RETRY_S", 0.01)
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
+    monkeypatch.setattr(news, "SILENCE_S", 0.2)
     server = RedisServer(tmp_path, durable=True)
     server.start()
     try:
@@ -425,7 +484,7 @@ async def test_streams_wait_for_a_store_that_is_restarted(
         async with Reader(two.second, identity) as reader:
             say(running, *STORY[0])
             await reader.until("in_progress")
-            server.kill()
+            server.kill() if how == "killed" else server.pause()
             for events in STORY[1:]:
                 say(running, *events)
             await until(lambda: two.first.writer._sharing.failed)  # type: ignore[union-attr]  # pyright: ignore
@@ -434,7 +493,7 @@ async def test_streams_wait_for_a_store_that_is_restarted(
                 assert (status, json.loads(body)["error"]["code"]) == (503, "store_unavailable")
                 assert headers["retry-after"] == "1"
             await reader.until("heartbeat")
-            server.start()
+            server.start() if how == "killed" else server.go_on()
             await reader.until("output_text.delta")
             running.close(Finished("stop"))
             seen = split(b"".join(reader.frames) + await reader.rest())

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ class Peers:
 
     def __init__(self) -> None:
         self.answer: bool | None = True
+        self.bug: Exception | None = None
         self.gate: asyncio.Event | None = None
         self.sizes: list[int] = []
         self.shown: dict[str, list[bytes]] = {}
@@ -37,6 +39,8 @@ class Peers:
         self.sizes.append(len(batches))
         if self.gate is not None:
             await self.gate.wait()
+        if self.bug is not None:
+            raise self.bug
         if self.answer is None:
             raise AWAY
         for batch in batches if self.answer else ():
@@ -154,3 +158,39 @@ async def test_a_command_is_obeyed_by_whoever_runs_the_turn(serve: Serve, peers:
     await until(lambda: served.writer.waiting == 0)
     await asyncio.sleep(0)
     assert (await served.get(f"{PATH}/{identity}"))[0] == 404
+
+
+async def test_our_own_bug_is_logged_and_holds_nothing_up(
+    serve: Serve, peers: Peers, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await gateway(serve, peers)
+    running, identity = await begin(served)
+    peers.bug = KeyError("unforeseen")
+    say(running, *STORY[0], *STORY[2])
+    await until(lambda: len(peers.sizes) > 1)
+    peers.bug = None
+    await until(lambda: texts(peers.shown.get(identity, ())) == 1)
+    assert "unforeseen" in caplog.text
+    caplog.clear()
+    running.close(Finished("stop"))
+
+
+async def test_a_deletion_that_another_gateway_has_asked_for_is_done_before_the_end(serve: Serve, peers: Peers) -> None:
+    served = await gateway(serve, peers)
+    (running, identity), (other, left) = await begin(served), await begin(served)
+    disk: Any = served.services.responses
+    await until(lambda: len(disk.kept) == 2)
+    for each in (running, other):
+        each.close(Finished("stop"))
+    await until(lambda: served.writer.waiting == 0)
+    owner, disk.gate = running.channel.turn.owner, asyncio.Event()
+    peers.obey("delete", owner, identity)
+    await until(lambda: served.writer.waiting == 1)
+    closing = asyncio.create_task(served.writer.close())
+    await asyncio.sleep(0)
+    peers.obey("delete", owner, left)
+    disk.gate.set()
+    await closing
+    assert (owner, identity) not in disk.kept
+    assert (owner, left) in disk.kept, "it came too late"
+    assert disk.log[-1] == "close"

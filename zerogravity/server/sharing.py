@@ -24,6 +24,7 @@ logger = logging.getLogger("zerogravity.server")
 SLICE = 200  # records that are rendered at once: a few milliseconds
 PAUSE_S = 0.1  # in which what comes is gathered
 RETRY_S = 1.0  # after a failure
+CLOSE_S = 2.0  # for deletions at shutdown
 MOST = 100  # batches that go out at once, one of a turn
 Waiting = tuple[Batch, asyncio.Future[bool]]
 
@@ -36,6 +37,8 @@ class Sharing:
         self._peers = peers
         self._pending = pending
         self._tasks = background.Tasks()
+        self._deletions = background.Tasks()
+        self._closed = False
         self._waiting: list[Waiting] = []
         self._sender: asyncio.Task[None] | None = None
         self._trouble: str | None = None
@@ -51,8 +54,10 @@ class Sharing:
         self._tasks.spawn(self._share(channel, response_id), "frames for other gateways")
 
     async def close(self) -> None:
-        """Show nothing more, at once: a deletion that another gateway has just asked for may be left undone."""
+        """Show nothing more, at once; what has been asked for by then is done."""
+        self._closed = True
         await self._tasks.end()
+        await self._deletions.end(CLOSE_S)
 
     async def _share(self, channel: CascadeChannel, response_id: str) -> None:
         """The first frames stand in the entry that says that the turn has begun, the last ones in that of its end."""
@@ -92,6 +97,7 @@ class Sharing:
                     shown.set_result(answer)
 
     async def _sent(self, batches: list[Batch]) -> Sequence[bool]:
+        """Guard point: whatever fails, turns wait for the outcome."""
         try:
             answers = await self._peers.append(batches)
         except FaultError as error:
@@ -99,12 +105,17 @@ class Sharing:
                 logger.warning("%s; other gateways do not see how turns go on", error.fault.message)
             self._trouble = error.fault.message
             return [False] * len(batches)
+        except Exception:
+            logger.exception("frames for other gateways failed")
+            return [False] * len(batches)
         if self._trouble is not None:
             logger.info("other gateways see again how turns go on")
             self._trouble = None
         return answers
 
     def _obey(self, command: Command, owner: str, response_id: str) -> None:
+        if self._closed:
+            return
         turn_id = turn_id_of(response_id)
         channel = None if turn_id is None else self._services.store.get(turn_id)
         if channel is None or not channel.turn.store or channel.turn.owner != owner:
@@ -112,4 +123,4 @@ class Sharing:
         if not channel.closed:
             self._services.engine.cancel(channel)
         if command == "delete":
-            self._tasks.spawn(self._pending.delete(response_id, owner), "deletion for another gateway")
+            self._deletions.spawn(self._pending.delete(response_id, owner), "deletion for another gateway")

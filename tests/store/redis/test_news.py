@@ -78,6 +78,33 @@ async def test_commands_reach_the_gateway_that_is_asked(connection: Connection) 
         await asked.close()
 
 
+async def test_it_goes_on_after_what_nobody_has_foreseen(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(news, "PAUSE_S", 0.01)
+    heard = asyncio.Queue[str]()
+
+    def obey(command: str, *_: str) -> None:
+        heard.put_nowait(command)
+        if command == "cancel":
+            raise KeyError("unforeseen")
+
+    listening = News(connection, OWN)
+    listening.listen(obey)
+    try:
+        async with listening.followed(OWNER, ID) as event:
+            await woken(event)
+            await listening.ask(OWN, "cancel", OWNER, ID)
+            await woken(event)  # it is subscribed again
+            await listening.ask(OWN, "delete", OWNER, ID)
+            async with asyncio.timeout(20):
+                assert [await heard.get() for _ in range(2)] == ["cancel", "delete"]
+    finally:
+        await listening.close()
+    assert "unforeseen" in caplog.text
+    caplog.clear()
+
+
 @pytest.mark.parametrize("trouble", ["killed", "paused"])
 async def test_it_goes_on_after_a_break(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str) -> None:
     monkeypatch.setattr(news, "SILENCE_S", 0.1)

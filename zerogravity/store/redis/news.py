@@ -88,6 +88,8 @@ class News:
                 await self._listen(wire)
             except (RedisError, OSError) as error:
                 logger.debug("news from Redis: %s", error)
+            except Exception:  # guard point: without news nothing is followed, and no command heard
+                logger.exception("news from Redis failed; connecting again")
             finally:
                 self._wire = None
                 await wire.disconnect(nowait=True)
