@@ -213,9 +213,11 @@ class Failover(Rule):
     def _failure(self, running: RunningTurn, fault: Fault) -> Failure:
         state, kind = running.channel.state, kind_of(fault)
         came = len(state.items) > state.round.begins_at
+        approved = running.turn.approved  # an earlier turn's; whoever answers gets what they have come to
+        own = (call for call in state.function_calls if call.call_id not in approved)
         return Failure(
             kind,
-            seen=self._seen(running.channel) or any(call.returned for call in state.function_calls),
+            seen=self._seen(running.channel) or any(call.returned for call in own),
             begun=came or (kind == "lost" and state.round.attempts > 0),
             repeated=state.round.attempts > 1 or state.round.instead,
             again=self._pause > 0,

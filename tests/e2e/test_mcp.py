@@ -164,6 +164,28 @@ async def test_another_model_goes_on_behind_the_list_of_tools(
 
 
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("other", ["gemini-3.1-pro", "claude-sonnet-4-6"])
+async def test_another_model_gets_what_an_approved_call_has_come_to(
+    client: openai.AsyncOpenAI, stack: Stack, stream: bool, other: str
+) -> None:
+    tools = [mcp("add", approval="always")]
+    first = await client.responses.create(model=MODEL, input="sim:tool", tools=tools)
+    said: Any = {"type": "mcp_approval_response", "approval_request_id": first.output[-1].id, "approve": True}
+    stack.google.script(failure(429, "RESOURCE_EXHAUSTED", "no room"))
+    body: dict[str, Any] = {"input": [said], "previous_response_id": first.id, "tools": tools}
+    body["extra_body"] = {"models": [other]}
+    if stream:
+        made = (await events(client, **body))[-1]["response"]
+    else:
+        made = (await client.responses.create(model=MODEL, **body)).to_dict()
+    kinds = [item["type"] for item in made["output"] if item["type"] != "reasoning"]
+    assert (kinds, made["model"]) == (["mcp_call", "message"], other)
+    assert (await client.responses.retrieve(made["id"])).to_dict() == made
+    again = await client.responses.create(model=MODEL, input="And?", previous_response_id=made["id"], tools=tools)
+    assert again.status == "completed"
+
+
+@pytest.mark.parametrize("stream", [True, False])
 async def test_no_other_model_goes_on_behind_a_call_that_was_run(
     client: openai.AsyncOpenAI, stack: Stack, stream: bool
 ) -> None:

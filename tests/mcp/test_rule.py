@@ -478,10 +478,10 @@ class Moving(Turns):
         )
         self.engine._rules = [failover, *self.engine._rules]
 
-    def others(self, request: dict[str, Any], *targets: Target) -> tuple[Fallback, ...]:
+    def others(self, request: dict[str, Any], *targets: Target, **fields: Any) -> tuple[Fallback, ...]:
         def ask(target: Target) -> Turn:
             turn = Turn(f"turn_{len(self.channels) - 1:032x}", "responses", "m", target, request)  # type: ignore[arg-type]
-            return replace(turn, servers=(NEVER,), served_by=target.name)
+            return replace(turn, servers=(NEVER,), served_by=target.name, **fields)
 
         return tuple(Fallback(target, partial(ask, target)) for target in targets)
 
@@ -507,6 +507,32 @@ async def test_another_model_is_offered_the_same_tools(moving: Moving) -> None:
     await moving.fails(channel)
     assert (moving.ls.sent[-1].target, moving.request()["tools"]) == (PRO, first["tools"])
     assert len(events(channel, ToolsListed)) == len(moving.fakes.made) == 1
+
+
+async def test_an_approved_call_is_run_once_whichever_model_gets_its_result(moving: Moving) -> None:
+    """The client sees it, but the model has said nothing so far."""
+    asked = asked_before("call_1")
+    channel = await moving.begun(
+        ASKS, request=asked, approvals=(approval(),), fallbacks=moving.others(asked, PRO, approvals=(approval(),))
+    )
+    first = moving.request()["contents"]
+    await moving.fails(channel)
+    assert (moving.ls.sent[-1].target, moving.request()["contents"]) == (PRO, first)
+    assert "pending" not in str(first)
+    assert (moving.fakes.called, len(events(channel, FunctionCall))) == ([("echo", {"text": "x"})], 1)
+    await moving.answers(channel, TextDelta("It is x."), end="stop")
+    assert channel.state.text == "It is x."
+
+
+async def test_a_model_that_the_back_end_cannot_serve_does_not_have_it_run_again(moving: Moving) -> None:
+    asked = asked_before("call_1")
+    moving.ls.admits = lambda turn: turn.target != OLD
+    channel = await moving.begun(
+        ASKS, request=asked, approvals=(approval(),), fallbacks=moving.others(asked, OLD, PRO, approvals=(approval(),))
+    )
+    await moving.fails(channel)
+    assert [turn.target.name for turn in moving.ls.sent] == ["gemini-3-flash", PRO.name]
+    assert moving.fakes.called == [("echo", {"text": "x"})]
 
 
 @pytest.mark.parametrize("others", [(OLD,), (OLD, PRO)], ids=["none is left", "another is left"])

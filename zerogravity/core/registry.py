@@ -119,7 +119,7 @@ class CallMemory:
         thoughts: list[tuple[str, str]] = []
         answers = {*state.begins, *(attempt.begins_at for attempt in state.tried.values())}
         first, ran = self._ran(state)
-        approved = {approval.call_id for approval in turn.approvals}  # an earlier turn's: that one knows more
+        approved = turn.approved  # an earlier turn's: that one knows more
         for item in state.items:
             if item.index in answers:
                 thoughts, after_call = [], False

@@ -223,6 +223,11 @@ class Turn:
         """The name of who answers, for the client."""
         return self.served_by or self.model
 
+    @property
+    def approved(self) -> set[str]:
+        """Ids of the calls that an earlier turn has asked about."""
+        return {approval.call_id for approval in self.approvals}
+
     def client_name(self, upstream_name: str) -> str:
         """The client's name of a function that Google calls ``upstream_name``."""
         return self.tool_names.get(upstream_name, upstream_name)

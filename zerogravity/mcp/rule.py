@@ -116,7 +116,8 @@ class ServerTools(Rule):
             return error
 
     async def _approved(self, running: RunningTurn, turn: Turn) -> dict[str, CallReturned]:
-        """Run what the client has approved; what each has come to, by call id. An item shows each that is run."""
+        """Run what the client has approved; what each has come to, by call id. An item shows each that is run; once,
+        also where another model gets its result."""
         names = {
             (listing.server, tool["name"]): name
             for listing in running.channel.state.listings
@@ -127,12 +128,13 @@ class ServerTools(Rule):
         for approval in wanted:
             if (name := names.get((approval.server, approval.tool))) is None:
                 results[approval.call_id] = failed(approval.call_id, protocol(INVALID_PARAMS, GONE))
-            else:
+            elif running.channel.state.call(approval.call_id) is None:
                 running.add(FunctionCall(approval.call_id, name, approval.args_json))
         state = running.channel.state
         calls = [call for approval in wanted if (call := state.call(approval.call_id)) is not None]
-        await self._run(running, calls)
-        if calls:
+        due = [call for call in calls if call.returned is None]
+        await self._run(running, due)
+        if due:
             running.add(RoundOpened(turn.target.name))  # what comes now is no part of that answer
         return results | {call.call_id: call.returned for call in calls if call.returned is not None}
 

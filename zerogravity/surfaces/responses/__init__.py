@@ -37,16 +37,19 @@ def _has_output(channel: CascadeChannel) -> bool:
     """What is run here is shown, and the list of tools, but not one that failed: its turn has failed, too."""
     details = channel.turn.details_as(ResponsesDetails)
     listed = any(not each.error and each.server not in details.known for each in channel.state.listings)
-    return (listed and not details.compacts) or _has_answer(channel)
+    shown = listed or bool(channel.state.function_calls)
+    return (shown and not details.compacts) or _has_answer(channel)
 
 
 def _has_answer(channel: CascadeChannel) -> bool:
-    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole."""
+    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole. A
+    call that an earlier turn has asked about is that one's."""
     details, state = channel.turn.details_as(ResponsesDetails), channel.state
     if details.compacts:
         return False
     sealed = details.seals_thinking and max(len(state.items) - 1, state.answer_at) > 0
-    return sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
+    calls = any(call.call_id not in channel.turn.approved for call in state.function_calls)
+    return sealed or calls or state.has_output(thinking=details.shows_thinking)
 
 
 surface = Surface(
