@@ -146,7 +146,7 @@ def test_show(run):
         "let me think",
         "Paris [bold]is[/bold] it",
         "ok",
-        "tokens not told",
+        "thinking (estimate)",
     ):
         assert part in shown
     assert '-"contents": "LS"' in shown.replace(" ", "").replace('"contents":"LS"', '"contents": "LS"')
