@@ -48,6 +48,7 @@ from zerogravity.wire import google_errors, jsonio
 NS = 1_000_000_000
 FLASH = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
 PRO = Target("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37", family="gemini-3.1-pro")
+OTHER = Target("gemini-2.5-flash", "MODEL_PLACEHOLDER_M33", family="gemini-2.5")
 CLAUDE = Target("claude-sonnet-4-6", "MODEL_PLACEHOLDER_M35", family="claude")
 
 
@@ -368,6 +369,26 @@ async def test_where_none_can_take_it_the_failure_stays() -> None:
         channel, _ = await made.turn(PRO)
         await made.fail(channel, BARE)
         assert (fault_of(channel), made.sent, made.asked) == (BARE, [FLASH.name], [PRO.name])
+        assert channel.turn.notes == ("model: gemini-3.1-pro cannot be asked: gemini-3.1-pro takes no pictures",)
+
+
+@pytest.mark.parametrize("failing", [True, False], ids=["after a failure", "at the beginning"])
+async def test_why_no_other_model_was_asked_is_noted_for_each(failing: bool) -> None:
+    async with world() as made:
+        made.refused.add(PRO.name)
+        made.unfit.add(CLAUDE.name)
+        made.cooldowns.note(OTHER, LIMITED)
+        if not failing:
+            made.cooldowns.note(FLASH, LIMITED)
+        channel = await made.bench.running(fallbacks=made.fallbacks((OTHER, PRO, CLAUDE)))
+        if failing:
+            await made.fail(channel, LIMITED)
+        assert fault_of(channel).status == 429
+        assert set(channel.turn.notes) >= {
+            "model: gemini-2.5-flash is in cooldown for 30 s",
+            "model: gemini-3.1-pro cannot be asked: gemini-3.1-pro takes no pictures",
+            "model: claude-sonnet-4-6 cannot be asked: claude-sonnet-4-6 takes no tools with that",
+        }
 
 
 UNFIT = "model: gemini-3.1-pro cannot be asked: gemini-3.1-pro takes no tools with that, claude-sonnet-4-6 is asked"
@@ -397,6 +418,7 @@ async def test_one_for_which_the_turn_cannot_be_prepared_is_passed_over_as_well(
             fault = fault_of(channel)
             assert (made.sent, fault.status, fault.retry_after) == (sent, 429, 30)
             assert rounds(channel) == []
+            assert channel.turn.notes[0] == UNFIT.removesuffix(", claude-sonnet-4-6 is asked")
 
 
 async def test_what_the_back_end_cannot_serve_of_it_is_passed_over_too() -> None:

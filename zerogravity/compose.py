@@ -346,7 +346,7 @@ def _failover(base: Base) -> Failover:
     return Failover(
         base.cooldowns,
         clock=base.store.clock,
-        seen=lambda channel: REGISTRY[channel.turn.surface].has_output(channel),
+        seen=lambda channel: REGISTRY[channel.turn.surface].answers(channel),
         pause=limits.retry_seconds if base.config.intercept else 0,  # else the language server tries again itself
         turn_seconds=limits.turn_seconds,
         count=base.metrics.failed_over,

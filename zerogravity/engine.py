@@ -111,14 +111,14 @@ class Engine:
         except FaultError as error:
             if error.fault.termination is Termination.REJECTED:
                 raise
-            refusal = error.fault
+            refusal = error
         abandoned = None if turn.background else self._abandoned
         running = self._store.open(turn, abandoned=abandoned, follow=self._follow)
         running.mark("queued")
         if self._closing:
             running.end(Failed(shutting_down()))
         elif refusal is not None:
-            running.end(Failed(refusal))
+            running.fail(refusal)
         elif turn.at_once:
             running.end(Finished("length"))
         elif (place := self._places.acquire()) is None:
@@ -156,7 +156,7 @@ class Engine:
                 await self._round(current)
                 current = await self._next(current)
         except FaultError as error:
-            running.end(Failed(error.fault))
+            running.fail(error)
         except asyncio.CancelledError:
             running.end(Failed(shutting_down()))
             raise

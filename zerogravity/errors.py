@@ -123,11 +123,13 @@ def _ended(words: str) -> str:
 
 
 class FaultError(Exception):
-    """Carries a ``Fault`` up to the one place that turns faults into answers."""
+    """Carries a ``Fault`` up to the one place that turns faults into answers. ``notes``: what else its turn has to
+    say."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, notes: Sequence[str] = ()) -> None:
         super().__init__(f"{fault.code}: {fault.full_message}")
         self.fault = fault
+        self.notes = tuple(notes)
 
 
 def bad_request(

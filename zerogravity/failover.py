@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from zerogravity.cooldowns import Cooldowns
+from zerogravity.cooldowns import Cooldown, Cooldowns
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed, Terminal
 from zerogravity.core.running import Following, RunningTurn
@@ -28,6 +28,7 @@ from zerogravity.wire.reasons import LASTING, Reason, span
 logger = logging.getLogger("zerogravity.failover")
 NS = 1_000_000_000
 NEAR_S = 10.0  # with less time left for the turn, nothing else is tried
+OURS = "model: "  # how all notes of ours begin
 JITTER = (0.5, 1.5)  # parts of the pause
 
 Kind = Literal["busy", "limited", "lost", "other"]
@@ -174,11 +175,13 @@ class Failover(Rule):
         cooldown = self._cooldowns.of(turn.target)
         if cooldown is None:  # it has just ended
             return turn
-        state = f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
+        state = self._cools(cooldown)
         refusal = turn.refusal or self._cooldowns.refusal(turn.target, cooldown)
-        if (other := self._another(turn, state, refusal)) is None:
+        try:
+            other = self._another(turn, state, refusal)
+        except FaultError:
             self._count("refusal", "cooldown")
-            raise FaultError(refusal)
+            raise
         self._count("fallback", "cooldown")
         return other
 
@@ -187,9 +190,12 @@ class Failover(Rule):
         with what led to it, where there is no other one."""
         if turn.refusal is None or fault.termination is not Termination.REJECTED:
             return None
-        if (other := self._another(turn, f"cannot be asked: {fault.message}", turn.refusal)) is None:
-            raise FaultError(turn.refusal)
-        return other
+        state = f"cannot be asked: {fault.message.rstrip('.')}"
+        try:
+            return self._another(turn, state, turn.refusal)
+        except FaultError as error:
+            way = (note for note in turn.notes if note.startswith(OURS))
+            raise FaultError(error.fault, (*error.notes, f"{OURS}{turn.target.name} {state}", *way)) from None
 
     # -- after a failure ---------------------------------------------------------------------------------------
 
@@ -227,28 +233,31 @@ class Failover(Rule):
 
     async def _move(self, fault: Fault, running: RunningTurn) -> Turn | Terminal:
         other = self._another(running.turn, f"failed ({fault.google_status or fault.code})", fault)
-        if other is None:
-            return Failed(fault)
         self._count("fallback", why(fault))
         return other
 
-    def _another(self, turn: Turn, state: str, refusal: Fault) -> Turn | None:
+    def _another(self, turn: Turn, state: str, refusal: Fault) -> Turn:
         """The turn for the first fallback that is not in cooldown and can be asked; with a note. ``state``: what is
-        wrong with its own model. ``refusal``: what the client gets if it turns out that none can be asked."""
+        wrong with its own model. Raises FaultError with the ``refusal`` where none can be asked, also if that turns out
+        later; with notes that say why."""
         notes = list[str]()
         for number, fallback in enumerate(turn.fallbacks, 1):
-            if self._cooldowns.of(fallback.target) is not None:
+            if (cooldown := self._cooldowns.of(fallback.target)) is not None:
+                notes.append(f"{OURS}{fallback.target.name} {self._cools(cooldown)}")
                 continue
             try:
                 other = fallback.ask()
             except FaultError as error:
-                notes.append(f"model: {fallback.target.name} cannot be asked: {error.fault.message}")
+                notes.append(f"{OURS}{fallback.target.name} cannot be asked: {error.fault.message.rstrip('.')}")
                 continue
-            notes.append(f"model: {turn.target.name} {state}, {fallback.target.name} is asked")
+            notes.append(f"{OURS}{turn.target.name} {state}, {fallback.target.name} is asked")
             logger.info("turn %s: %s", turn.id, notes[-1])
             rest = tuple(Fallback(one.target, partial(_noted, one, notes)) for one in turn.fallbacks[number:])
             return replace(other, notes=(*notes, *other.notes), fallbacks=rest, refusal=refusal)
-        return None
+        raise FaultError(refusal, notes)
+
+    def _cools(self, cooldown: Cooldown) -> str:
+        return f"is in cooldown for {span(self._cooldowns.left(cooldown))}"
 
 
 def _noted(fallback: Fallback, notes: list[str]) -> Turn:

@@ -233,7 +233,8 @@ def _value(value: object, kind: int, depth: int) -> object:
             shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
-            made[shown] = _value(item, _inside(kind, key, named), depth + 1)
+            inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
+            made[shown] = text(item) if isinstance(item, str) and inner == _OPEN else _value(item, inner, depth + 1)
         if kind == _SCHEMA and isinstance(description := made.get("description"), str):
             made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, description)
         return made

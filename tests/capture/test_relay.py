@@ -22,7 +22,7 @@ from mitmproxy.test import tflow, tutils
 
 from tests.capture.response_paths import RESPONSE_PATHS, Google, Relayed, ResponsePath, middle
 from tests.waiting import until
-from zerogravity.capture import relay, relayed_call
+from zerogravity.capture import mitm, relay, relayed_call
 from zerogravity.capture.interceptor import Deps
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.registry import MitmStore
@@ -379,6 +379,24 @@ async def test_what_is_unusual_goes_mitmproxys_way(monkeypatch, deps, change) ->
             UNUSUAL[change](stub.flow)
         found = made.relay.call_for(stub.layer, asked)  # type: ignore[arg-type]
         assert (found is not None) is (change is None)
+        made.handlers.clear()
+
+
+async def test_options_that_change_count_from_then_on(monkeypatch, deps) -> None:
+    async with middle(monkeypatch, deps, "relay", answer("wait")) as made:
+        stub = Relayed(call())
+        made.handlers.append(SimpleNamespace(client=stub.flow.client_conn, transports={}))  # type: ignore[arg-type]
+        monkeypatch.setattr(made.relay, "_turn_of", lambda _: "turn_1")
+        mitm.add_addons(ctx.master, made.relay)
+        asked = GetHttpConnection(("example.com", 443), True, None)
+        stream = HttpStream(stub.layer.context.fork(), 1)
+        stream.flow = stub.flow
+        stub.layer.command_sources[asked] = stream
+        relayed = [made.relay.call_for(stub.layer, asked) is not None]  # type: ignore[arg-type]
+        for limit in ("1m", None):
+            ctx.options.update(body_size_limit=limit)
+            relayed.append(made.relay.call_for(stub.layer, asked) is not None)  # type: ignore[arg-type]
+        assert relayed == [True, False, True]
         made.handlers.clear()
 
 

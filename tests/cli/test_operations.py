@@ -61,6 +61,11 @@ def test_doctor_names_the_first_broken_hop(run, checks):
     assert lines[-2:] == ["first broken hop: path.proxy: no: 504", "what to do: look at its log"]
 
 
+def test_what_doctor_says_stands_in_a_column(run, checks):
+    checks(*(Check(name, True, "well") for name in ("python", "running.server", "running.language_server")))
+    assert len({line.index("well") for line in run("doctor").stdout.splitlines()[:3]}) == 1
+
+
 def test_a_warning_breaks_nothing(run, checks):
     checks(FINE, WARNS)
     result = run("doctor")

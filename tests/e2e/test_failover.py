@@ -113,6 +113,7 @@ async def test_the_last_one_s_failure_is_told(stack, http, surface, stream) -> N
     stack.google.script(busy(429, retry_info("33s")))
     said = await ask(stack, http, surface, "hello", stream=stream, models=[OTHER])
     assert (said.status, said.headers["retry-after"], len(models(stack))) == (429, "33", 2)
+    assert said.headers["x-zerogravity-model"] == OTHER
 
 
 @everywhere
@@ -264,6 +265,7 @@ async def test_while_google_says_so_a_model_is_left_alone(surface) -> None:
         for stream in (True, False):
             said = await ask(stack, http, surface, "hello", stream=stream)
             assert (said.status, int(said.headers["retry-after"]) > 500_000) == (429, True)
+            assert "x-zerogravity-model" not in said.headers  # none was asked
             assert "`fallbacks`" in said.error["message"]
             if surface == "gemini":
                 delays = [one["retryDelay"] for one in said.error["details"] if "retryDelay" in one]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from tests.e2e.support import CHECK, quick
 from tests.mcp.serving import Witness, recording, sdk_server, served
 from tests.waiting import until
-from zerogravity.testing.simulator.google.scenarios import call, calls
+from zerogravity.testing.simulator.google.scenarios import call, calls, failure
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -142,6 +142,43 @@ async def test_a_call_that_asks(client: openai.AsyncOpenAI, stack: Stack, approv
                if "functionResponse" in part]  # fmt: skip
     assert ["error" in result for result in results] == [not approve]
     assert "pending" not in str(results)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_another_model_goes_on_behind_the_list_of_tools(
+    client: openai.AsyncOpenAI, stack: Stack, stream: bool
+) -> None:
+    """That is no part of what the first one has answered."""
+    stack.google.script(failure(429, "RESOURCE_EXHAUSTED", "no room"))
+    body: dict[str, Any] = {"input": "sim:tool", "tools": [mcp("add")], "extra_body": {"models": ["gemini-3.1-pro"]}}
+    if stream:
+        found = await events(client, **body)
+        made = found[-1]["response"]
+        assert [one["type"] for one in found].count("response.mcp_list_tools.completed") == 1
+    else:
+        answer = await client.responses.with_raw_response.create(model=MODEL, **body)
+        assert answer.headers["x-zerogravity-model"] == "gemini-3.1-pro"
+        made = answer.parse().to_dict()
+    kinds = [item["type"] for item in made["output"] if item["type"] != "reasoning"]
+    assert (kinds, made["model"]) == (["mcp_list_tools", "mcp_call", "message"], "gemini-3.1-pro")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_no_other_model_goes_on_behind_a_call_that_was_run(
+    client: openai.AsyncOpenAI, stack: Stack, stream: bool
+) -> None:
+    stack.google.script(calls(call("real.add", {"a": 1, "b": 2})))
+    stack.google.script(failure(429, "RESOURCE_EXHAUSTED", "no room"))
+    asked = len(stack.google.agent_requests)
+    body: dict[str, Any] = {"input": "hello", "tools": [mcp("add")], "extra_body": {"models": ["gemini-3.1-pro"]}}
+    if stream:
+        last = (await events(client, **body))[-1]["response"]
+        assert (last["status"], [item["type"] for item in last["output"]][-1]) == ("failed", "mcp_call")
+    else:
+        with pytest.raises(openai.RateLimitError) as caught:
+            await client.responses.create(model=MODEL, **body)
+        assert caught.value.response.headers["x-zerogravity-model"] == MODEL
+    assert len(stack.google.agent_requests) == asked + 2
 
 
 async def test_in_the_background(client: openai.AsyncOpenAI) -> None:

@@ -48,6 +48,7 @@ async def test_before_the_first_look_nothing_is_known(scene):
     _, health, *_ = scene
     assert not ls_of(health).ok
     assert ls_of(health).text == "the runtime has not answered yet"
+    assert ls_of(health).failure is None, "nothing has failed"
 
 
 @pytest.mark.parametrize(("fault", "ok", "text"), [(None, True, "answers"), (GONE, False, "nothing answers")])
@@ -57,6 +58,7 @@ async def test_what_a_look_teaches(scene, fault, ok, text):
     keeper.start()
     await until(lambda: swept)
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
+    assert (ls_of(health).failure is None) is ok, "it had only not been looked at"
 
 
 async def test_what_serves_turns_is_shown(scene):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,27 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         trace_folders.write(tmp_path / "turn.json", b"new")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("turn.json", b"old")]
+
+
+def test_all_files_are_private_and_go_through_no_link(tmp_path):
+    umask = os.umask(0)
+    try:
+        for number, put in enumerate((trace_folders.put, trace_folders.append, trace_folders.write)):
+            file, link = tmp_path / f"file{number}", tmp_path / f"link{number}"
+            for data in (b"old", b"new"):
+                put(str(file), data)
+            assert (file.read_bytes(), file.stat().st_mode & 0o777) == ((b"new", b"oldnew", b"new")[number], 0o600)
+            link.symlink_to(file)
+            if put is trace_folders.write:  # which takes the link's place
+                link = link.rename(tmp_path / "other.tmp")
+                with pytest.raises(OSError, match="symbolic"):
+                    put(tmp_path / "other", b"x")
+            else:
+                with pytest.raises(OSError, match="symbolic"):
+                    put(link, b"x")
+            assert file.read_bytes() != b"x"
+    finally:
+        os.umask(umask)
 
 
 def test_a_trace_is_removed_with_its_day(tmp_path):

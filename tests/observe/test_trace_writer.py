@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ from zerogravity.core.events import (
 from zerogravity.core.running import Following
 from zerogravity.core.turn import RecordedDetails
 from zerogravity.errors import upstream
-from zerogravity.observe import trace_reader
+from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.surfaces.chat.details import ChatDetails
 
 
@@ -62,7 +63,30 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
     assert trace.body("upstream_request.original")["body"] == {"a": 1}
     assert trace.body("upstream_request")["body"] == {"a": 2}
     assert trace.upstream == b"".join(b"data: " + CHUNK % text + b"\r\n\r\n" for text in (b"Hel", b"lo"))
-    assert [record.t_ns / 1e9 for record in trace.records] == [0.5, 0.75, 1.0, 1.0, 1.0]
+    assert [record.t_ns / 1e9 for record in trace.records] == [0.5, 0.75, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_what_nobody_reads_yet_is_written_straight_and_all_else_takes_the_place_of_the_old(
+    recording, make_turn, monkeypatch
+):
+    ways: list[tuple[str, str]] = []
+
+    def watched(way):
+        real = getattr(trace_folders, way)
+        return lambda path, data: (ways.append((way, Path(path).name)), real(path, data))
+
+    for way in ("put", "write"):
+        monkeypatch.setattr(trace_folders, way, watched(way))
+    made = recording()
+    running = made.store.open(make_turn())
+    for number in range(2):
+        made.recorder.upstream_request(running.id, number, b"{}", b"{}", {})
+        made.flush()
+    assert ways == [
+        ("put", "generate.json"), ("put", "upstream_request.original.json"), ("put", "upstream_request.json"),
+        ("write", "turn.json"), ("write", "upstream_request.call1.original.json"),
+        ("write", "upstream_request.call1.json"), ("write", "turn.json"),
+    ]  # fmt: skip
 
 
 def test_where_a_call_goes_is_written_while_the_turn_runs(recording, make_turn):

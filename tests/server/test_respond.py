@@ -300,47 +300,6 @@ async def test_a_write_of_nothing_does_not_end_the_body(serve: Serve, monkeypatc
         assert (await answer.read()).endswith(b"data: [DONE]\n\n")
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        (CHAT, {**HELLO, "prediction": {"type": "content", "content": "x"}, "store": True}),
-        (CHAT, {**STREAM, "prediction": {"type": "content", "content": "x"}, "store": True}),
-        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "store": True, "odd\nné": 1}),
-        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "background": True}),
-    ],
-)
-async def test_the_client_gets_notes_on_what_was_left_out(serve: Serve, path: str, body: dict[str, Any]) -> None:
-    served = await serve()
-    async with served.http.post(served.url + path, json=body) as answer:
-        await answer.read()
-        assert answer.status == 200
-        notes = answer.headers["x-zerogravity-notes"].split("; ")
-    assert "prediction: ignored, it has no effect here" in notes
-    if "odd\nné" in body:
-        assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
-
-
-@pytest.mark.parametrize("stream", [False, True])
-async def test_a_failure_has_the_notes_and_the_times_too_streamed_or_not(serve: Serve, stream: bool) -> None:
-    served = await serve()
-
-    async def breaks(running: RunningTurn) -> None:
-        running.close(Failed(BUSY))
-
-    served.engine.script = breaks
-    status, told, body = await served.post(CHAT, {**HELLO, "stream": stream, "prediction": {"type": "content"}})
-    assert (status, body["error"]["code"]) == (BUSY.status, BUSY.code)
-    assert told["x-zerogravity-notes"].startswith("prediction: ignored")
-    assert "turn;dur=" in told["server-timing"]
-    assert told["x-request-id"]
-
-
-async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:
-    served = await serve()
-    _, told, _ = await served.post(CHAT, HELLO)
-    assert "x-zerogravity-notes" not in told
-
-
 async def test_whole_answers(serve: Serve) -> None:
     served = await serve()
     status, told, body = await served.post(CHAT, HELLO)

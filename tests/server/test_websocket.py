@@ -259,7 +259,7 @@ async def test_early_and_late_faults(serve: Serve) -> None:
         served.engine.script = early
         (error,) = await ask(socket, stream_id="s")
         assert (error["type"], error["status"], error["stream_id"]) == ("error", 429, "s")
-        assert error["error"]["message"] == "slow down. Please try again in 3.2s."
+        assert error["error"]["message"] == "slow down. Please try again in 4s."
         served.engine.script = late
         found = await ask(socket)
         check_responses(as_sse(found))

@@ -120,6 +120,18 @@ async def test_deleted_means_gone_with_its_items(opened: Callable[..., Any]) -> 
         assert store.bytes == 0
 
 
+async def test_what_is_there_or_deleted_was_not_lost(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        await store.put(some(1))
+        assert not await store.restore(some(1, size=5))
+        assert await store.get("resp_1", "me") == some(1)
+        await store.delete("resp_1", "me")
+        assert not await store.restore(some(1))
+        assert await store.get("resp_1", "me") is None
+        await store.put(some(1))
+        assert await store.get("resp_1", "me") == some(1), "who says so himself may"
+
+
 async def test_unknown_ids(opened: Callable[..., Any]) -> None:
     async with opened() as store:
         for strange in ("resp_9", "", "../../etc/passwd", "' OR 1=1 --", "\x00", "x" * 300):

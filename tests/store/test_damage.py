@@ -3,8 +3,12 @@ deleted and replaced; and so on every route and by every command that comes acro
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import sqlite3
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
@@ -151,6 +155,32 @@ async def test_what_the_owner_does_with_all_of_it_leaves_out_what_is_damaged(
     assert await upkeep.purge(store, 50.0) == upkeep.Purged(0, ["resp_2"])
     assert await upkeep.purge(store) == upkeep.Purged(3)
     assert await everything(store) == []
+
+
+@pytest.mark.parametrize("kind", ["redis"])
+async def test_a_name_that_is_no_text_is_told_and_goes_with_everything(place: Place, store: ResponseStore) -> None:
+    key = b"zerogravity:1:{me/\xff}:entry"
+    with closing(Redis.from_url(place.address)) as client:
+        client.set(key, "x")
+        assert (await upkeep.summary(store)).damaged == ["\udcff"]
+        told = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "zerogravity", "store", "info", "--json", stdout=PIPE, stderr=PIPE,
+            env={**os.environ, "ZEROGRAVITY_STORE": place.address, "ZEROGRAVITY_CONFIG": "/dev/null"},
+        )  # fmt: skip
+        out, said = await told.communicate()
+        assert (told.returncode, json.loads(out)["damaged"]) == (1, ["\ufffd"])
+        assert said.startswith(b"1 damaged, and left out: ")
+        assert await upkeep.purge(store) == upkeep.Purged(4)
+        assert not client.exists(key)
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_so_does_one_in_a_file(place: Place, store: ResponseStore) -> None:
+    with closing(sqlite3.connect(place.address)) as database:
+        database.execute("UPDATE responses SET id = x'ff' WHERE id = 'resp_2'")
+        database.commit()
+    assert len((await upkeep.summary(store)).damaged) == 1
+    assert await upkeep.purge(store) == upkeep.Purged(3)
 
 
 REDIS_INDEX = {

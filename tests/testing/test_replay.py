@@ -96,8 +96,9 @@ async def test_the_bytes_are_decoded_again_in_their_own_time(make_turn):
     assert channel.terminal == Finished("stop")
     assert time.slept == pytest.approx([0.5, 0.25, 0.25], abs=1e-6)
     start = channel.marks["received"]
-    assert [(record.t_ns - start) / 1e6 for record in channel.records] == pytest.approx([500, 750, 1000, 1000, 1000])
-    assert [record.span for record in channel.records] == [(0, 0), (1, 2), (2, 3), (0, 0), (0, 0)]
+    times = [(record.t_ns - start) / 1e6 for record in channel.records]
+    assert times == pytest.approx([500, 750, 1000, 1000, 1000, 1000])
+    assert [record.span for record in channel.records] == [(0, 0), (1, 2), (2, 3), *[(0, 0)] * 3]
 
 
 @pytest.mark.parametrize(("speed", "slept"), [(0.25, [2, 0.4, 0.4]), (4, [0.125, 0.025, 0.025])])
@@ -183,7 +184,9 @@ def test_any_recording_ends_as_it_did(records):
 
     channel = asyncio.run(run())
     assert channel.terminal == records[-1].terminal
-    assert [record.data for record in channel.records] == [record.data for record in records]
+    assert [record.data for record in channel.records if record.data] == [
+        record.data for record in records if record.data
+    ]
     assert channel.state.text == "".join(
         event.text for record in records for event in record.events if isinstance(event, TextDelta)
     )

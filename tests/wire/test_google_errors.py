@@ -110,6 +110,9 @@ def test_a_refused_login_says_what_to_do() -> None:
     )
 
 
+ANSWERED = "Sun, 01 Mar 2026 10:00:01 GMT"
+
+
 @pytest.mark.parametrize(
     ("headers", "code", "delay"),
     [
@@ -117,6 +120,10 @@ def test_a_refused_login_says_what_to_do() -> None:
         ({"retry-after": " 3600 "}, "insufficient_quota", 3600.0),
         ({"RETRY-AFTER": "soon"}, "rate_limit_exceeded", None),
         ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "rate_limit_exceeded", None),
+        ({"Retry-After": "Sun, 01 Mar 2026 10:00:41 GMT", "Date": ANSWERED}, "rate_limit_exceeded", 40.0),
+        ({"Retry-After": "Sun, 01 Mar 2026 10:00:01 GMT", "Date": ANSWERED}, "rate_limit_exceeded", None),  # it is over
+        ({"Retry-After": "Sun, 99 Mar 2026 10:00:01 GMT", "Date": ANSWERED}, "rate_limit_exceeded", None),
+        ({"Retry-After": "Sun, 01 Mar 2026 10:00:41 GMT", "Date": "now"}, "rate_limit_exceeded", None),
         ({"Retry-After": "٣"}, "rate_limit_exceeded", None),
         ({"Retry-After": "9" * 400}, "rate_limit_exceeded", None),
         ({}, "rate_limit_exceeded", None),
@@ -127,14 +134,28 @@ def test_the_retry_after_header(headers: dict[str, str], code: str, delay: float
     assert (fault.code, fault.retry_after) == (code, delay)
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("Your quota will reset after 0s.", "Your quota will reset after 1s."),
+        ("Please retry in 53ms", "Please retry in 1s"),
+        ("Your quota will reset after 0.4s. Wait.", "Your quota will reset after 1s. Wait."),
+        ("Your quota will reset after 1s.", "Your quota will reset after 1s."),
+        ("Your quota will reset after 2h3s.", "Your quota will reset after 2h3s."),
+        ("Your quota will reset after a while.", "Your quota will reset after a while."),
+    ],
+)
+def test_the_message_names_no_time_shorter_than_the_header_can(told: str, shown: str) -> None:
+    body = json.dumps(error(message=told)).encode()
+    assert google_errors.decode_error(429, {}, body).message == shown
+    assert google_errors.inside(error(message=told)["error"]).message == shown
+
+
 def test_a_delay_in_the_body_wins_over_the_header() -> None:
     assert (
         google_errors.decode_error(503, {"retry-after": "7"}, json.dumps(error(503, retry="2s")).encode()).retry_after
         == 2.0
     )
-
-
-ANSWERED = "Sun, 01 Mar 2026 10:00:01 GMT"
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,8 @@ def recognise(headers: Mapping[str, str], body: Json | None = None) -> Caller:
 
 def _client(headers: Mapping[str, str]) -> str:
     for name in SPOKEN:
-        said = headers.get(name, "").lower()
+        if not (said := headers.get(name, "").lower()):
+            continue
         found = next((program for beginning, program in PROGRAMS.items() if said.startswith(beginning)), "")
         if found:
             return "claude-agent-sdk" if found == "claude-code" and AGENT_SDK in said else found

@@ -110,11 +110,12 @@ class Interceptor:
             return
         running: RunningTurn | None = None
         try:
-            body = narrow.an_object(jsonio.loads(flow.request.get_content(strict=False) or b""))
+            content = flow.request.get_content(strict=False) or b""
+            body = narrow.an_object(jsonio.loads(content))
             if body is not None:
                 found = match.match(flow.request.path, body)
                 running = deps.store.find(found.cascade_id) if found.cascade_id else None
-                self._act(deps, flow, body, found, running)
+                self._act(deps, flow, content, body, found, running)
         except Exception:  # guard: interception fails open (invariant 5)
             logger.exception("rewriting failed; the request goes to Google unchanged")
             self.failed_open("request")
@@ -176,7 +177,7 @@ class Interceptor:
             self.deps.metrics.failed_open(place)
 
     def _act(
-        self, deps: Deps, flow: http.HTTPFlow, body: Json, found: match.Match,
+        self, deps: Deps, flow: http.HTTPFlow, content: bytes, body: Json, found: match.Match,
         running: RunningTurn | None,
     ) -> None:  # fmt: skip
         action = decision.decide(found, running, titles=deps.titles, passive=deps.passive)
@@ -188,12 +189,12 @@ class Interceptor:
         elif action is Action.STOP:
             flow.response = _stopped(expected)
         elif action is Action.RECORD:
-            self._record(deps, flow, body)
+            self._record(deps, flow, content, body)
         elif action is Action.CLAIM and running is not None:
-            self._claim(deps, flow, body, Claim(running, expected))
+            self._claim(deps, flow, content, body, Claim(running, expected))
 
-    def _claim(self, deps: Deps, flow: http.HTTPFlow, body: Json, claim: Claim) -> None:
-        running, original = claim.running, flow.request.get_content(strict=False) or b""
+    def _claim(self, deps: Deps, flow: http.HTTPFlow, content: bytes, body: Json, claim: Claim) -> None:
+        running = claim.running
         running.mark("matched")
         done = rewrite.rewrite(body, running.turn)
         flow.request.content = done.body
@@ -201,17 +202,16 @@ class Interceptor:
         headers.pop("accept-encoding", None)  # compressed data cannot be read before a block is full
         if (bearer := deps.bearer()) is not None:
             headers["authorization"] = f"Bearer {bearer}"
-        self._track(deps, flow, claim, original, done.body, abort=lambda: self._abort(flow))
+        self._track(deps, flow, claim, content, done.body, abort=lambda: self._abort(flow))
         if done.notes:
             logger.debug("%s: %s", running.id, "; ".join(done.notes))
 
-    def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
+    def _record(self, deps: Deps, flow: http.HTTPFlow, content: bytes, body: Json) -> None:
         """A call that is not ours, untouched."""
         created, headers = round(time.time(), 3), mitm.headers(flow.request)
         turn = passive.turn_of(flow.request.path, body, ids.new("turn"), created, headers)
         running = deps.store.open(turn)
         running.mark("matched")
-        content = flow.request.get_content(strict=False) or b""
         self._track(deps, flow, Claim(running, ls_answer.expected(flow.request.path)), content, content)
 
     def _track(

@@ -40,7 +40,7 @@ async def serve(
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
     logging.getLogger().setLevel(logging.DEBUG)  # handlers filter by themselves
-    for name in ("asyncio", "hpack"):
+    for name in ("asyncio", "hpack", "mitmproxy"):  # the last tells of each answer: a record redacted for nobody
         logging.getLogger(name).setLevel(logging.WARNING)
     master = Master(options.Options(), with_termlog=True)
     mitm.no_log_events()

@@ -103,14 +103,12 @@ def find_listeners_once(master: Master) -> None:
         arguments = event.args() if found else ()
         for hook in found:
             try:
-                result = hook(*arguments)
-                if result is not None and isawaitable(result):
-                    await result
+                with safecall():
+                    result = hook(*arguments)
+                    if result is not None and isawaitable(result):
+                        await result
             except AddonHalt:
                 return
-            except Exception:  # noqa: BLE001 - mitmproxy's own guard says what becomes of it
-                with safecall():
-                    raise
 
     vars(manager)["trigger_event"] = trigger_event
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zerogravity.observe.doctor import DoctorOptions
     from zerogravity.observe.health import Check
 
+NAME = len("running.language_server")  # the longest name of a check
 CONFIGURED = "configured"  # the language server that the other settings choose
 
 
@@ -99,7 +100,7 @@ def line_of(check: Check) -> Text:
     from rich.text import Text
 
     mark, style = ("✗", "red") if not check.ok else ("!", "yellow") if check.fix else ("✓", "green")
-    line = Text.assemble((mark, style), f" {check.name:<22} {check.text}")
+    line = Text.assemble((mark, style), f" {check.name:<{NAME}} {check.text}")
     if check.fix:
         line.append(f"\n  → {check.fix}", style=style)
     return line

@@ -39,7 +39,7 @@ def event_out(event: Event) -> dict[str, Any]:
 def event_in(value: Mapping[str, Any]) -> Event:
     """Raises ValueError when it is no event this version knows."""
     given: dict[str, Any] = {
-        name: member if (array := narrow.an_array(member)) is None else tuple(array) for name, member in value.items()
+        name: tuple(member) if narrow.is_a(member, narrow.ARRAY) else member for name, member in value.items()
     }
     name = str(given.pop("type", ""))
     kind = _KINDS.get(_LEGACY_EVENTS.get(name, name))

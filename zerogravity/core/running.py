@@ -13,11 +13,12 @@ from zerogravity.core import token_estimate
 from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import FULL, MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
-from zerogravity.core.events import Event, Record, RequestLine, RoundOpened, Terminal, texts_size
+from zerogravity.core.events import Event, Failed, Record, RequestLine, RoundOpened, Terminal, texts_size
 from zerogravity.core.policy import Await
 from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
+from zerogravity.errors import FaultError
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,12 @@ class RunningTurn(ChannelWriter):
         self._on_close(self.channel)
         return True
 
+    def fail(self, error: FaultError) -> None:
+        """End the turn so, with what is noted of it."""
+        if error.notes and self.channel.state.terminal is None:
+            self._log.turn = replace(self._log.turn, notes=(*error.notes, *self._log.turn.notes))
+        self.end(Failed(error.fault))
+
     def mark(self, phase: Phase) -> bool:
         if phase in self.marks:
             return False
@@ -164,13 +171,14 @@ class RunningTurn(ChannelWriter):
 
     def _estimate(self) -> None:
         """Attempts are over: the figures of those that have brought a part of an answer are estimated if nobody has
-        told any. What was told of one that broke off stays as it is."""
+        told any. What was told of one that broke off stays as it is. It takes no time: a call lasts to its last event.
+        """
         state = self.channel.state
         for number, items in state.brought().items():
             known = state.usage_by_attempt.get(number)
             if items and not (known is not None and known.told):
                 usage = token_estimate.usage_of(self._turn.google_request, items)
-                self._add(Record(self._log.count, self._clock(), number, b"", (usage,)), 0)
+                self._add(Record(self._log.count, state.ended_ns or 0, number, b"", (usage,)), 0)
 
     # -- the cascade -------------------------------------------------------------------------------------------
 

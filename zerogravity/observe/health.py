@@ -194,6 +194,11 @@ class Health:
             self._gone = None
             self._fails(self._ls, fault, Proof.CHECK)
 
+    def ls_expected(self, fault: Fault) -> None:
+        """Before the first check: with that fault no turn can be served, but nothing has failed."""
+        self.ls_checked(fault)
+        self._ls.failure = None
+
     def path_seen(self, path: str = "") -> None:
         """A request of the language server has come through the proxy."""
         self._seen = self._clock()

@@ -43,11 +43,7 @@ def printed(stream: Stream, form: Form, *, quiet: bool = False) -> Generator[Non
     """The log goes to ``stream`` meanwhile: ours from INFO on, other libraries' from WARNING on. ``quiet``: warnings
     only. Requests are not in it: those that matter become turns."""
     handler = LogOutput(lambda data: _write(stream.fileno(), data), form, colour=takes_colour(stream))
-    levels = {
-        OURS: logging.WARNING if quiet else logging.INFO,
-        "zerogravity.access": logging.WARNING,
-        "mitmproxy": logging.WARNING,  # which tells of each answer: a record made and redacted for nobody
-    }
+    levels = {OURS: logging.WARNING if quiet else logging.INFO, "zerogravity.access": logging.WARNING}
     before = {name: logging.getLogger(name).level for name in levels}
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)

@@ -41,10 +41,11 @@ class LsProbe:
         self._now = asyncio.Event()
         name = backend.words.name
         self._restarting = _gone("ls_gone", f"{name} is being started again")
-        self._before: Fault | None = _gone("ls_absent", f"{name} has not answered yet")
+        absent = _gone("ls_absent", f"{name} has not answered yet")
+        self._before: Fault | None = absent
         self._task = RepeatedTask("checking the language server", self._check_once, report=self._report, sleep=sleep)
         self.start, self.stop = self._task.start, self._task.stop
-        health.ls_checked(self._before)
+        health.ls_expected(absent)
         health.on_trouble = self._now.set
 
     def child_changed(self, up: bool) -> None:

@@ -209,7 +209,8 @@ class Trace:
 
     def _bytes(self, name: str) -> bytes | None:
         try:
-            return (self.folder / name).read_bytes()
+            with open(f"{self.folder}/{name}", "rb", buffering=0) as file:  # noqa: PTH123 - a Path is as dear as reading
+                return file.read()
         except FileNotFoundError:
             return None
 
@@ -265,7 +266,9 @@ def find(root: Path, reference: str = "last") -> Trace:
 
 
 def _payload(event: bytes) -> bytes:
-    """The data of one event of ``upstream.sse``."""
+    """The data of one event of ``upstream.sse``: nearly always of one line."""
+    if event.startswith(b"data: ") and event.find(b"\r\n") == len(event) - 4:
+        return event[6:-4]
     return b"\n".join(line[6:] for line in event.split(b"\r\n") if line.startswith(b"data: "))
 
 

@@ -23,10 +23,10 @@ from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Record
 from zerogravity.errors import Fault, FaultError, Termination
 from zerogravity.server.following import following
-from zerogravity.server.headers import turn_headers
 from zerogravity.server.middleware import rendered
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
+from zerogravity.server.turn_headers import turn_headers
 from zerogravity.server.watchdog import Room, Stalled, Watchdog
 from zerogravity.surfaces.base import Answer, Emitter, Surface
 

@@ -22,7 +22,7 @@ from zerogravity.store.base import Change, End, Entry, reading
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.base import StoredForm, Storing
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off, so_far
+from zerogravity.surfaces.responses.stored import NOT_KEPT, StoredResponse, cut_off, remains, so_far
 from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
@@ -85,8 +85,9 @@ class ResponseWriter:
             return
         turn, make = channel.turn, partial(self._end_entry, channel, storing, channel.records)
         if self._sharing is not None and turn.background:
+            lost = Lost(entry_of(remains(turn)))
             self.pending.change(
-                turn.owner, storing.id(channel.id), unkept, make=partial(_ending, make), size=channel.held
+                turn.owner, storing.id(channel.id), lost, make=partial(_ending, make), size=channel.held
             )
         else:
             self._add(channel, storing, make, unkept if turn.background else None)
@@ -180,6 +181,15 @@ def unkept(entry: Entry) -> Entry:
         return entry
     with reading(entry.owner, entry.id):
         return entry_of(cut_off(StoredResponse.of_json(entry.data, entry.frames), NOT_KEPT))
+
+
+class Lost(End):
+    """The end of a response is lost: of that what ``unkept`` says. ``entry``: where its beginning is, too."""
+
+    __slots__ = ()
+
+    def __call__(self, entry: Entry) -> Entry:
+        return unkept(entry)
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("response_writer", ResponseWriter)

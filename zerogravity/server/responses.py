@@ -13,11 +13,11 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.elsewhere import ELSEWHERE, stream_lost
-from zerogravity.server.headers import turn_headers
 from zerogravity.server.middleware import json_response
 from zerogravity.server.respond import json_answer, replay, stream
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
+from zerogravity.server.turn_headers import turn_headers
 from zerogravity.server.turns import read_turn, start
 from zerogravity.store.base import Unreadable
 from zerogravity.surfaces.base import Surface

@@ -121,7 +121,7 @@ async def context_of(
     previous = wanted.previous_response_id
     if previous and previous not in known:
         stored = await writer.get(previous, owner)
-        if stored is not None and not stored.running:
+        if stored is not None and not stored.running and not stored.is_bare:
             known[previous] = stored
     if previous in known:
         before = known[previous].turn

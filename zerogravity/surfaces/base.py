@@ -223,6 +223,7 @@ class Surface:
     ``answer``        the non-streamed answer of a closed channel: the finished object, or the fault's error.
     ``storing``       how its turns are stored; None: they are not, whatever they ask for.
     ``has_output``    whether there is something for the client yet: a failure before that is a plain HTTP status.
+    ``has_answer``    whether some of that is the model's, so that no other one may go on; None: all of it is.
     ``error``         a fault in this API's form.
     ``has_failure_event``  whether its streams end a failed turn with an event; else the body breaks off behind the
                       error.
@@ -257,6 +258,7 @@ class Surface:
     tools: Callable[[Json], Iterator[tuple[str, object]]] = _nothing
     lookups: Callable[[Json], Lookups] = lambda body: Lookups()
     has_output: Callable[[CascadeChannel], bool] = lambda channel: channel.state.has_output(thinking=False)
+    has_answer: Callable[[CascadeChannel], bool] | None = None
     storing: Storing | None = None
     demo: tuple[str, Json] = ("Say in two sentences why the sky is blue.", MappingProxyType({}))
     describe_event: Callable[[dict[str, Any], StreamSummary], Iterable[tuple[str, str]]] = _nothing
@@ -268,6 +270,10 @@ class Surface:
     def owns(self, path: str) -> bool:
         """Whether a path is this API's, served or not: decides the form of its errors."""
         return path in self.paths or path.startswith(f"{self.root}/") or self.also_owns(path)
+
+    def answers(self, channel: CascadeChannel) -> bool:
+        """Whether the client can have seen some of what the model answers."""
+        return (self.has_answer or self.has_output)(channel)
 
     def url(self, model: str, *, stream: bool) -> str:
         """Path and query to which a turn of that model is POSTed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from collections.abc import Mapping
-from email.utils import mktime_tz, parsedate_tz
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -39,9 +39,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes, api: Api 
         value = None
     found = narrow.members(next(iter(narrow.items(value)), value))
     error = _object(found.get("error") or narrow.lookup(found, "response", "error"))
-    header = _header(headers, "retry-after")
-    after = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
-    return _fault(status, error, after, api, headers)
+    return _fault(status, error, _after(headers), api, headers)
 
 
 def inside(error: object, api: Api = Api.EDITOR) -> Fault:
@@ -68,6 +66,13 @@ def retry_after(error: Json, headers: Mapping[str, str] = NONE) -> float | None:
     return parse_duration(found.group(1)) if found else None
 
 
+def _at_least_a_second(delay: re.Match[str]) -> str:
+    """As ``Retry-After`` says it: a message with "0s" beside it would contradict that."""
+    seconds, (begin, end) = parse_duration(delay.group(1)), (index - delay.start() for index in delay.span(1))
+    text = delay.group()
+    return text if seconds is None or seconds >= 1 else f"{text[:begin]}1s{text[end:]}"
+
+
 def parse_duration(text: str) -> float | None:
     """``22s``, ``0.479s``, ``479.4ms``, ``1h2m3.5s`` → seconds; None when it is no duration."""
     found = list(_DURATION.finditer(text))
@@ -76,18 +81,38 @@ def parse_duration(text: str) -> float | None:
     return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
 
 
+def _after(headers: Mapping[str, str]) -> float | None:
+    """Retry-After: seconds, or a moment."""
+    header = _header(headers, "retry-after")
+    if header.isascii() and header.isdigit() and len(header) < 10:
+        return float(header)
+    return _left(_http_date(header), headers)
+
+
 def _until(moment: object, headers: Mapping[str, str]) -> float | None:
-    """The seconds until then from the moment at which Google answered, both by its own clock; None: none is left, or
-    it does not say."""
-    end = _ISO.fullmatch(narrow.text(moment))
-    date = parsedate_tz(_header(headers, "date"))
-    if end is None or date is None:
+    """The seconds until then, as ``_left`` counts them."""
+    if (end := _ISO.fullmatch(narrow.text(moment))) is None:
         return None
     try:
-        left = timegm(tuple(map(int, end.groups()[:6]))) + float(end.group(7) or 0) - mktime_tz(date)
+        return _left(timegm(tuple(map(int, end.groups()[:6]))) + float(end.group(7) or 0), headers)
     except (ValueError, OverflowError):
         return None
-    return left if left > 0 else None
+
+
+def _left(end: float | None, headers: Mapping[str, str]) -> float | None:
+    """The seconds from the moment at which Google answered, by its own clock as well; None: none is left, or it does
+    not say."""
+    answered = _http_date(_header(headers, "date"))
+    return end - answered if end is not None and answered is not None and end > answered else None
+
+
+def _http_date(text: str) -> float | None:
+    """Wall-clock seconds; None: it is no date, or has no zone."""
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return None if date.tzinfo is None else date.timestamp()
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
@@ -99,6 +124,7 @@ def _fault(
 ) -> Fault:
     """The table of error statuses. ``after``: Retry-After, in seconds."""
     message = narrow.text(error.get("message")) or f"Google answered {status} without a message"
+    message = _DELAY_IN_MESSAGE.sub(_at_least_a_second, message)
     delay = retry_after(error, headers)
     if delay is None:
         delay = after

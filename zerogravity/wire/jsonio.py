@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any, Self, cast
 
@@ -267,8 +268,12 @@ def _name(token: bytes) -> str:
 
 
 def _with_numbers(value: object, data: bytes) -> object:
-    """What orjson made of ``data``, with exact numbers."""
-    return _exact(data) if _has_float(value) or _NEGATIVE_ZERO.search(data) else value
+    """What orjson made of ``data``, with exact numbers: none has lost its text where it would write the same again."""
+    lost = _has_float(value) or _NEGATIVE_ZERO.search(data)
+    with suppress(TypeError):  # nested too deeply
+        if not lost or (len(data) <= 64 << 10 and orjson.dumps(value) == data):
+            return value
+    return _exact(data)
 
 
 def _containers(value: Any) -> list[Any]:
@@ -325,9 +330,7 @@ def _special(value: object) -> object:
 
 
 class _Text(bytes):
-    """JSON that is written already."""
-
-    __slots__ = ()
+    __slots__ = ()  # JSON that is written already
 
 
 _ENDS = (_Text(b"}"), _Text(b"]"))

@@ -46,7 +46,7 @@ def items(value: object) -> list[object]:
 
 def objects(value: object) -> list[dict[str, object]]:
     """The objects of an array; what else stands in it is passed over."""
-    return [item for item in items(value) if is_a(item, OBJECT)]
+    return [item for item in value if is_a(item, OBJECT)] if is_a(value, ARRAY) else []
 
 
 def numbered(value: object) -> list[tuple[int, dict[str, object]]]:

@@ -50,7 +50,7 @@ def traces(recording, make_turn):
     made.clock.advance(1)
     running.append(1, b"", (AttemptOpened(),))
     running.append(1, json.dumps({"text": EVIL}).encode(), (TextDelta(EVIL),))
-    running.append(1, b'{"t":2}', (FunctionCall("call_1", "f", "{}"),))
+    running.append(1, b'{"t":2}', (FunctionCall("call_1", "f", "{}"), Usage(8, candidates=9, total=17)))
     running.append(1, b"", (AttemptClosed("STOP"),))
     running.close(Finished("tool"))
 

@@ -12,6 +12,7 @@ import pytest
 from tests.observe.exports.conftest import EVIL
 from tests.observe.inspector.test_static import FORBIDDEN
 from tests.observe.recorded import model, record, turn_id, user
+from zerogravity.core.events import Finished, FunctionCall
 from zerogravity.observe import notes, trace_reader
 from zerogravity.observe.exports.html import BLOB, KEPT, _without_blobs, write
 from zerogravity.observe.notes import Note
@@ -61,7 +62,7 @@ def test_it_stands_alone_and_is_inert(traces):
     assert turn["turn"].items() >= rows[0].items()
     assert "items" not in rows[0]  # which would be parsed before the turn is opened
     assert [item["text"] for item in turn["turn"]["items"][:2]] == ["hm", EVIL]
-    assert turn["turn"]["state"] == "done"
+    assert turn["turn"]["state"] == "no result here"
     assert turn["bodies"]["upstream"] == [{"call": 0, "original": '{\n  "a": 1\n}', "sent": '{\n  "a": 2\n}'}]
     assert json.loads(turn["bodies"]["client_request"]) == {"q": EVIL}
     assert [row["seq"] for row in turn["records"]] == list(range(len(traces[0].records)))
@@ -83,6 +84,18 @@ def test_of_a_conversation_only_what_is_new_can_be_found_in_a_turn_unless_the_on
     for given, asked in ((both, ["one", "three"]), (both[1:], ["one\ntwo\nthree"])):
         texts = json.loads("".join(read(given).texts["script", "texts"]))
         assert [parts["request"] for parts in texts.values()] == asked
+
+
+def test_a_turn_whose_calls_have_a_result_in_another_one_is_done(tmp_path):
+    """In the file alone nobody can tell whether a result has come."""
+    calls = {"role": "model", "parts": [{"functionCall": {"id": "call_1", "name": "f", "args": {}}}]}
+    came = {"role": "user", "parts": [{"functionResponse": {"id": "call_1", "name": "f", "response": {}}}]}
+    record(tmp_path, "a", FunctionCall("call_1", "f", "{}"), end=Finished("tool"), contents=[user("one")])
+    record(tmp_path, "b", at=1, contents=[user("one"), calls, came])
+    first, second = list(trace_reader.scan(tmp_path))[::-1]
+    for given, states in (([first, second], ["done", "done"]), ([first], ["no result here"])):
+        rows = json.loads("".join(read(given).texts[DATA]))["turns"]
+        assert [row["state"] for row in rows] == states
 
 
 def test_it_names_nothing_from_elsewhere(traces):

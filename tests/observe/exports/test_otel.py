@@ -30,8 +30,8 @@ def test_spans(traces):
     shown = attributes(turn)
     assert turn["name"] == "chat gemini-3-flash"
     assert turn["traceId"] == traces[0].id[5:]
-    assert shown["gen_ai.usage.input_tokens"] == "7"
-    assert shown["gen_ai.usage.output_tokens"] == "4"
+    assert shown["gen_ai.usage.input_tokens"] == "15"
+    assert shown["gen_ai.usage.output_tokens"] == "13"
     assert shown["gen_ai.usage.reasoning.output_tokens"] == "3"
     assert shown["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.4)
     assert shown["gen_ai.conversation.id"] == traces[0].info["session"]

@@ -534,6 +534,41 @@ async def test_in_a_narrow_window_list_and_turn_are_two_screens(page):
         assert await page.browser.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
+LONG_HEALTH = {
+    "line": "not ready: google: away", "ready": False, "active": 3, "waiting": 2, "held_bytes": 123_456_789,
+    "checks": [
+        {"name": name, "ok": name != "google", "text": "is away " * 20, "fix": "wait" if name == "google" else ""}
+        for name in ("server", "language_server", "path", "google")
+    ],
+    "cooldowns": [{"model": "gemini-3.1-pro", "until": "2099-01-01T00:00:00Z", "reason": "", "google": "429"}],
+}  # fmt: skip
+CUT_PARTS = """return $$('[data-session] .about').flatMap((line) => {
+  const { top, bottom, right } = line.getBoundingClientRect();
+  return [...line.children].map((part) => [part.innerText, part.getBoundingClientRect()])
+    .filter(([, box]) => box.top < bottom - 1)
+    .filter(([, box]) => box.right > right + .5 || box.bottom > bottom + 1 || box.top < top - 1)
+    .map(([words]) => words);
+})"""
+
+
+async def test_the_buttons_stay_beside_the_search_and_no_figure_of_a_session_is_cut(page):
+    """What has no room is left out whole, from the end."""
+    page.looked.scene.health = LONG_HEALTH
+    prices.load()
+    made = [page.whole(f"turn {n}", n, client="claude-code", model="gemini-3-flash") for n in range(12)]
+    page.sessions.at = {channel.id: Placement("s1") for channel in made}
+    page.forget(*made)
+    await page.open()
+    await page.says("#health", "not ready")
+    await page.browser.click("[data-mode=sessions]")
+    await page.browser.until("return $('[data-session] .about')?.innerText.startsWith('12 turns')")
+    tops = "return ['#filter', '#theme', '#help'].map((name) => Math.round($(name).getBoundingClientRect().top))"
+    for width in (1280, 1001, 800, 690, 420):
+        await page.browser.resize(width, 800)
+        assert max(found := await page.browser.run(tops)) - min(found) < 12, width
+        assert await page.browser.run(CUT_PARTS) == [], width
+
+
 async def test_dark_or_light_by_choice_is_kept(page):
     await page.open()
     paper = "return getComputedStyle(document.body).backgroundColor"

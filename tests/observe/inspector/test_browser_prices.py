@@ -138,6 +138,8 @@ async def test_the_usage_pane_says_what_each_call_cost_and_what_is_not_known(loo
             "≥ $0.18",
         ],
     ]
+    await browser.resize(420, 800)
+    assert await browser.run("return $('.pane tr.sum td:nth-child(8)').offsetParent !== null"), "the source is told"
 
 
 async def test_a_session_s_price_says_that_it_is_a_part(looked, browser):

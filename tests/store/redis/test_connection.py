@@ -27,6 +27,16 @@ async def test_a_server_that_is_away_is_a_503_that_says_when_to_ask_again(tmp_pa
     await connection.close()
 
 
+async def test_what_redis_refuses_is_told_without_names_of_keys(connection: Connection) -> None:
+    await connection.client.set("zerogravity:1:{owner}:x", "x")
+    for transaction in (True, False):
+        with pytest.raises(FaultError, match=r"cannot be used: WRONGTYPE Operation") as caught, connection.guarded():
+            async with connection.client.pipeline(transaction=transaction) as at_once:
+                at_once.hgetall("zerogravity:1:{owner}:x")
+                await at_once.execute()
+        assert "owner" not in caught.value.fault.full_message
+
+
 async def test_it_works_again_when_the_server_is_back(tmp_path: Path) -> None:
     server = RedisServer(tmp_path)
     connection = Connection(server.url)

@@ -141,6 +141,20 @@ async def test_nothing_is_added_to_what_is_gone_and_nothing_is_left_of_it(connec
     assert await connection.client.dbsize() == 0
 
 
+@pytest.mark.parametrize("damaged", ["frames", "entry", "version"])
+async def test_a_damaged_response_keeps_no_other_back(connection: Connection, damaged: str) -> None:
+    live, client = await begin(connection), connection.client
+    await client.hset(
+        keys.entry(OWNER, "resp_2"), mapping={"run": OWN, "version": "1" if damaged != "version" else "x"}
+    )
+    if damaged != "version":
+        place = keys.frames if damaged == "frames" else keys.entry
+        await client.delete(place(OWNER, "resp_2"))
+        await client.set(place(OWNER, "resp_2"), "x")
+    batches = [Batch(OWNER, identity, 0, [b"a"]) for identity in (ID, "resp_2", ID)]
+    assert await live.append(batches) == [True, damaged == "frames", True], "a stream can be begun anew, an entry not"
+
+
 async def test_frames_expire_with_their_response_and_count_as_a_change_of_it(connection: Connection) -> None:
     live = await begin(connection)
     await connection.client.pexpire(keys.entry(OWNER, ID), 60_000)

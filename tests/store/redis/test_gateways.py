@@ -14,13 +14,17 @@ from typing import Any
 import pytest
 
 from tests.redis_server import PASSWORD, RedisServer
-from tests.server.support import Serve, Served, forever, hello
+from tests.server.gateways import read
+from tests.server.support import Serve, Served, forever, hello, say
 from tests.store.disks import BEHIND, HELLO, PATH
 from tests.waiting import until, until_so
+from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.core.running import RunningTurn
 from zerogravity.server import response_writer
+from zerogravity.store import pending_writes
 from zerogravity.store.redis import connection, keys, leases
 from zerogravity.store.redis.connection import Connection
+from zerogravity.testing.check import check_response, check_responses
 
 CONVERSATIONS = "/v1/conversations"
 
@@ -310,13 +314,13 @@ async def test_a_background_response_begins_while_redis_is_away(serve: Serve, se
     status, _, begun = await here.post(PATH, BEHIND)
     assert status == 200
 
-    async def has_ended() -> bool:
-        return (await here.get(f"{PATH}/{begun['id']}"))[2]["status"] == "completed"
+    async def is_over(served: Served) -> bool:
+        return (await served.get(f"{PATH}/{begun['id']}"))[2].get("status") == "completed"
 
-    await until_so(has_ended)
+    await until_so(partial(is_over, here))
     server.start()
     await until(lambda: here.writer.waiting == 0)
-    assert (await there.get(f"{PATH}/{begun['id']}"))[2]["status"] == "completed"
+    await until_so(partial(is_over, there))  # which may have to find that the server is back
 
 
 async def test_many_responses_while_redis_restarts_lose_nothing(serve: Serve, server: RedisServer) -> None:
@@ -334,6 +338,39 @@ async def test_many_responses_while_redis_restarts_lose_nothing(serve: Serve, se
     for status, _, answered in (each for some in answers for each in some):
         assert status == 200
         assert (await there.get(f"{PATH}/{answered['id']}"))[2] == answered
+
+
+async def test_of_what_is_too_much_while_redis_is_away_it_is_known_at_every_gateway_that_it_is_over(
+    serve: Serve, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its beginning was written before, or was too much itself."""
+    monkeypatch.setattr(pending_writes, "PAUSES", (0.5,))
+    here, there = await two(serve, server, limits={"unwritten_bytes": 1 << 20})
+    here.engine.script = forever
+    before = [(await here.post(PATH, BEHIND))[2]["id"] for _ in range(4)]
+    await until(lambda: here.writer.waiting == 0)
+    server.kill()
+    big = {**BEHIND, "input": "x" * 900_000}
+    meanwhile, last = [(await here.post(PATH, big))[2]["id"] for _ in range(2)]
+    await until(lambda: here.writer.pending.is_lost(meanwhile, ""))
+    for running in here.engine.turns[:4]:
+        say(running, AttemptOpened(), TextDelta("x" * (1 << 20)))
+        running.close(Finished("stop"))
+    await until(lambda: all(here.writer.pending.is_lost(identity, "") for identity in (*before, last)))
+    server.start()
+    await until(lambda: here.writer.waiting == 0)
+    for running in here.engine.turns[4:]:
+        running.close(Finished("stop"))
+    await until(lambda: here.writer.waiting == 0)
+    ends = {**dict.fromkeys((*before, meanwhile), "failed"), last: "completed"}
+    found = {identity: (await there.get(f"{PATH}/{identity}"))[2] for identity in ends}
+    assert {identity: each["status"] for identity, each in found.items()} == ends
+    for identity, each in found.items():
+        check_response(each)
+        check_responses(await read(there, identity))
+    status, _, refused = await there.post(PATH, {**HELLO, "previous_response_id": meanwhile})
+    assert (status, refused["error"]["code"]) == (400, "previous_response_not_found"), "nobody knows what it was about"
+    assert (await here.get(f"{PATH}/{meanwhile}"))[2] == found[meanwhile]
 
 
 # -- Redis that loses what it has ----------------------------------------------------------------------------------

@@ -11,9 +11,10 @@ import pytest
 from tests.redis_server import RedisServer
 from tests.waiting import until, until_so
 from zerogravity.errors import FaultError
+from zerogravity.server.elsewhere import WAIT_S
 from zerogravity.store.redis import keys
-from zerogravity.store.redis.connection import Connection
-from zerogravity.store.redis.leases import LEASE_S, Leases
+from zerogravity.store.redis.connection import ANSWER_S, Connection
+from zerogravity.store.redis.leases import LEASE_S, RENEW_S, Leases
 
 
 @pytest.fixture
@@ -68,6 +69,13 @@ async def test_the_dead_are_waited_for_once_and_who_comes_back_lives(connection:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await other.alive("frozen")
+
+
+def test_how_soon_the_dead_are_found_is_what_the_readme_says() -> None:
+    readme = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    assert "When its gateway dies it\nis `failed` there within 25 s" in readme
+    assert LEASE_S * 1.5 + ANSWER_S < 25 < WAIT_S
+    assert RENEW_S + ANSWER_S < LEASE_S / 2, "whoever lives renews his lease meanwhile"
 
 
 async def test_while_redis_is_away_it_is_reported_and_nothing_ends(tmp_path: Path) -> None:

@@ -9,19 +9,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from tests.redis_server import RedisServer
+from tests.waiting import until_so
 from zerogravity.store.peers import Batch, Shown
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
-from zerogravity.store.redis.leases import Leases
+from zerogravity.store.redis.leases import RENEW_S, Leases
 from zerogravity.store.redis.peers import RedisPeers
 
 OWNER, ID = "owner", "resp_1"
 
 
 @asynccontextmanager
-async def gateway(server: RedisServer) -> AsyncIterator[tuple[Connection, Leases, RedisPeers]]:
+async def gateway(
+    server: RedisServer, renew_s: float = RENEW_S
+) -> AsyncIterator[tuple[Connection, Leases, RedisPeers]]:
     connection = Connection(server.url)
-    leases = Leases(connection)
+    leases = Leases(connection, renew_s=renew_s)
     await leases.open()
     peers = RedisPeers(connection, leases)
     try:
@@ -75,3 +78,19 @@ async def test_all_seal_with_the_secret_of_the_first(two: tuple[Leases, RedisPee
     assert await first.secret(b"a" * 32) == b"a" * 32
     assert await second.secret(b"b" * 32) == b"a" * 32
     assert await first.secret(b"c" * 32) == b"a" * 32
+
+
+async def test_the_secret_outlives_a_redis_that_loses_it(redis_server: RedisServer) -> None:
+    """As long as one of them lives: who comes later opens what they have sealed."""
+    async with gateway(redis_server, renew_s=0.01) as (connection, _, first):
+        await connection.client.flushdb()
+        assert await first.secret(b"a" * 32) == b"a" * 32
+        await connection.client.flushdb()
+
+        async def is_back() -> bool:
+            return bool(await connection.client.exists(keys.SECRET))
+
+        await until_so(is_back)
+        async with gateway(redis_server) as (_, _, second):
+            assert await second.secret(b"b" * 32) == b"a" * 32
+        await connection.client.flushdb()

@@ -112,6 +112,18 @@ def test_what_was_there_before_is_copied_at_the_start(server: RedisServer, gatew
     assert sums(server) == {("2026-02-02", "left"): 5, ("2026-02-03", "left"): 1}
 
 
+def test_what_redis_loses_is_copied_again(server: RedisServer, gateway: Any, tmp_path: Path) -> None:
+    left, close, _ = gateway(tmp_path / "usage.sqlite", "left")
+    left(5)
+    close()
+    later, *_ = gateway(tmp_path / "usage.sqlite", "left", days=1)
+    later(1)
+    with closing(shared._client(server.url)) as client:  # pyright: ignore[reportPrivateUsage]
+        client.flushdb()
+    later(2)
+    assert sums(server) == {("2026-02-02", "left"): 5, ("2026-02-03", "left"): 3}
+
+
 def test_redis_may_be_away_for_a_while(server: RedisServer, gateway: Any, tmp_path: Path) -> None:
     left, _, reports = gateway(tmp_path / "usage.sqlite", "left")
     left(5)

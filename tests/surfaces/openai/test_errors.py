@@ -23,8 +23,9 @@ def test_an_mcp_server_that_does_not_list_its_tools_has_the_type_that_openai_giv
 
 @pytest.mark.parametrize(
     ("delay", "words"),
-    [(0.0, "0.001s"), (0.4794, "0.479s"), (9.99, "9.99s"), (22, "22s"), (3600, "3600s"), (123456.7, "123457s")],
+    [(0.0, "1s"), (0.4794, "1s"), (1.0001, "2s"), (9.99, "10s"), (22, "22s"), (3600, "3600s"), (123456.7, "123457s")],
 )  # fmt: skip
-def test_delays_are_written_in_plain_digits(delay: float, words: str) -> None:
-    fault = Fault(Origin.UPSTREAM, 429, "rate_limit_exceeded", "Slow down", retry_after=delay)
-    assert openai_error(fault).body["error"]["message"] == f"Slow down. Please try again in {words}."
+def test_delays_are_written_in_plain_digits_and_as_in_the_header(delay: float, words: str) -> None:
+    answer = openai_error(Fault(Origin.UPSTREAM, 429, "rate_limit_exceeded", "Slow down", retry_after=delay))
+    assert answer.body["error"]["message"] == f"Slow down. Please try again in {words}."
+    assert f"{answer.headers['Retry-After']}s" == words

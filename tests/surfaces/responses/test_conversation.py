@@ -377,12 +377,43 @@ def test_a_conversation_s_list_counts_for_its_place_and_its_time(
     )
 
 
-def test_a_list_that_a_conversation_has_by_itself_is_nobody_s() -> None:
-    item = {"type": "mcp_list_tools", "server_label": "docs", "tools": [{"name": "f", "input_schema": {}}]}
-    held = EMPTY.adding(new_items({"items": [user("x"), item]}, context()))
-    assert asked(held, input=[], tools=[MCP]).servers[0].listed is None
-    given = turned(EMPTY, [TextDelta("Hi.")], input=[user("x"), {**item, "id": "mcpl_1"}], tools=[MCP])
-    assert asked(given, input=[], tools=[MCP]).servers[0].listed is not None
+ITEM: dict[str, Any] = {"type": "mcp_list_tools", "server_label": "docs", "tools": [{"name": "f", "input_schema": {}}]}
+
+
+def knows(conversation: Conversation, later: float = 0.0) -> bool:
+    """Whether the tools of the server are known to a turn that many seconds later."""
+    now = within(conversation).created + later
+    made = replace(within(conversation), created=now, fresh_from=now - 3600)
+    return parse(made, conversation="conv_1", tools=[MCP]).servers[0].listed is not None
+
+
+def test_a_list_that_a_turn_s_input_has_is_known() -> None:
+    assert knows(turned(EMPTY, [TextDelta("Hi.")], input=[user("x"), {**ITEM, "id": "mcpl_1"}], tools=[MCP]))
+
+
+def test_a_list_that_a_client_has_added_is_known_as_long_as_it_is_fresh_and_says_no_more_than_it_did() -> None:
+    held = EMPTY.adding(new_items({"items": [user("x"), {**ITEM, "id": "mcpl_1"}]}, context()))
+    assert (knows(held, 3600), knows(held, 3601), knows(held.without("mcpl_1"))) == (True, False, False)
+    assert held.visible["mcpl_1"] == shown(held.visible["mcpl_1"]) == {**ITEM, "id": "mcpl_1"}
+    assert knows(Conversation.of_json("conv_1", "", held.as_json()))
+    for odd in ({"tools": []}, {"error": "gone"}, {"server_label": "other"}):
+        assert not knows(EMPTY.adding(new_items({"items": [user("x"), {**ITEM, **odd}]}, context())))
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        turned(EMPTY, [LISTED, TextDelta("Hi.")], tools=[MCP]),
+        EMPTY.adding(new_items({"items": [user("x"), ITEM]}, context())),
+    ],
+    ids=["listed by a turn", "added by a client"],
+)
+def test_a_summary_replaces_no_list(held: Conversation) -> None:
+    summed = turned(held, [TextDelta("They met.")], input=[{"type": "compaction_trigger"}])
+    assert [item["type"] for item in summed.sent if "id" in item and "role" not in item][-1] == "compaction"
+    assert (knows(summed, 3600), knows(summed, 3601)) == (True, False)
+    again = turned(summed, [TextDelta("They met again.")], input=[user("hm"), {"type": "compaction_trigger"}])
+    assert knows(again)
 
 
 @pytest.mark.parametrize("approve", [True, False])

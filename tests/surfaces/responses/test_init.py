@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from tests.surfaces.responses.asking import parse, user
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Event,
+    FunctionCall,
+    TextDelta,
+    ThinkingDelta,
+    ToolsListed,
+)
 from zerogravity.surfaces.responses import surface
 from zerogravity.testing import builders
 
@@ -37,3 +45,20 @@ def test_a_sealed_thought_is_shown_once_another_attempt_has_ended_it() -> None:
         frames = [frame for record in channel.records for frame in emitter.feed(record)]
         assert surface.has_output(channel) is bool(frames)
     assert frames
+
+
+@pytest.mark.parametrize(
+    ("events", "shown", "answers"),
+    [
+        ((), False, False),
+        ((ToolsListed("docs"),), True, False),
+        ((ToolsListed("docs", error="it is away"),), False, False),
+        ((ToolsListed("docs"), TextDelta("It")), True, True),
+        ((ToolsListed("docs"), FunctionCall("call_1", "f", "{}")), True, True),
+    ],
+)
+def test_a_list_of_tools_is_shown_and_no_part_of_what_a_model_answers(
+    events: tuple[Event, ...], shown: bool, answers: bool
+) -> None:
+    channel = builders.channel(parse(), *events)
+    assert (surface.has_output(channel), surface.answers(channel)) == (shown, answers)

@@ -215,7 +215,7 @@ def test_a_failure_in_the_background_is_a_response() -> None:
     answer = response.answer(of, fold(records([TextDelta("a")], Failed(fault))), SECRET)
     check_response(answer.body)
     assert (answer.status, answer.body["status"]) == (200, "failed")
-    assert answer.body["error"]["message"] == "slow down. Please try again in 2.4s."
+    assert answer.body["error"]["message"] == "slow down. Please try again in 3s."
     assert answer.body["output"][0]["content"][0]["text"] == "a"
 
 

@@ -28,8 +28,9 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.emit import frame
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, stored_at_end
+from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, remains, stored_at_end
 from zerogravity.testing import builders
+from zerogravity.testing.check import check_response, check_responses
 from zerogravity.wire import jsonio
 
 FAMILY = "gemini-3-flash"
@@ -247,6 +248,20 @@ def test_what_is_no_stored_response_is_refused(odd: dict[str, Any]) -> None:
         StoredResponse.of_json({**whole, **odd})
     with pytest.raises((TypeError, LookupError)):
         StoredResponse.of_json({name: value for name, value in whole.items() if name not in odd and name != "id"})
+
+
+def test_what_remains_is_small_and_cannot_be_continued() -> None:
+    large = "x" * 100_000
+    schema = {"type": "json_schema", "name": "x", "schema": {"type": "object", "description": large}}
+    turn = parse(model="gemini-3-flash", background=True, instructions=large, input=large,
+                 tools=[function("f", description=large)], text={"format": schema})  # fmt: skip
+    left = remains(turn)
+    check_response(left.response)
+    check_responses(b"".join(left.frames))
+    assert (left.response["status"], left.is_bare, left.running) == ("failed", True, False)
+    assert len(jsonio.dumps(left.as_json())) + sum(map(len, left.frames)) < 8000
+    assert through_json(left) == left
+    assert not kept([TextDelta("hi")], STOP).is_bare
 
 
 def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:

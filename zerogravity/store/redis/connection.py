@@ -55,9 +55,11 @@ class Connection:
 def words_of(error: Exception) -> str:
     """What Redis, or the way to it, says, without the command that it says it of: that names keys, and so owners."""
     text = str(error) or type(error).__name__
-    return text.rpartition(" caused error: ")[2] if isinstance(error, ResponseError) else text
+    if not isinstance(error, ResponseError):
+        return text
+    return text.rpartition(" caused error: ")[2].strip("(,)'\"")
 
 
 def is_of_another_kind(error: object) -> bool:
-    """Whether Redis says that what stands under a key is none of what was asked for."""
-    return isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE")
+    """Whether Redis says that what stands under a key, or in it, is none of what was asked for."""
+    return isinstance(error, ResponseError) and ("WRONGTYPE" in str(error) or "is not an integer" in str(error))

@@ -13,7 +13,7 @@ from typing import Any, cast
 from zerogravity.store.joined import joined, split
 from zerogravity.store.peers import Batch, Shown
 from zerogravity.store.redis import keys
-from zerogravity.store.redis.connection import Connection
+from zerogravity.store.redis.connection import Connection, is_of_another_kind
 
 BYTES = 1 << 20  # that are read at once, and up to 8 batches more
 
@@ -71,7 +71,7 @@ class LiveFrames:
                     owner, response_id = batch.owner, batch.response_id
                     arguments = [self._own, batch.number + 1, joined(batch.frames), keys.news(owner, response_id)]
                     await self._append(keys=_keys(owner, response_id), args=arguments, client=at_once)
-                return [bool(shown) for shown in await at_once.execute()]
+                return [_shown(answer) for answer in await at_once.execute(raise_on_error=False)]
 
     async def read(self, owner: str, response_id: str, number: int) -> tuple[str, Shown] | None:
         """Whose run it is, '' where it is over, and the frames from that number on. None: there is no such response."""
@@ -112,6 +112,13 @@ def _frames_of(fields: Mapping[bytes, bytes]) -> tuple[bytes, ...] | None:
         return split(fields[b"f"])
     except (KeyError, ValueError):
         return None
+
+
+def _shown(answer: object) -> bool:
+    """One entry that is damaged keeps no other back."""
+    if isinstance(answer, Exception) and not is_of_another_kind(answer):
+        raise answer
+    return answer == 1
 
 
 def _keys(owner: str, response_id: str) -> list[str]:

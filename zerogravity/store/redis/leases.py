@@ -41,6 +41,7 @@ class Leases:
         self._report = report
         self._renewals = RepeatedTask("lease in Redis", self._keep)
         self._held = False
+        self._kept: dict[str, bytes] = {}
         self._dead = set[str]()
         self._lenient_until = 0.0  # by the event loop's clock
 
@@ -70,6 +71,10 @@ class Leases:
         self._dead.add(run)
         return False
 
+    def keep(self, key: str, value: bytes) -> None:
+        """Write it again wherever Redis has lost it, as long as this run lives."""
+        self._kept[key] = value
+
     async def close(self) -> None:
         """End this run."""
         if self._held:
@@ -92,4 +97,8 @@ class Leases:
 
     async def _renew(self) -> None:
         with self._connection.guarded():
-            await self._connection.client.set(keys.run(self.own), b"", px=self._lease_ms)
+            async with self._connection.client.pipeline(transaction=False) as at_once:
+                at_once.set(keys.run(self.own), b"", px=self._lease_ms)
+                for key, value in self._kept.items():
+                    at_once.set(key, value, nx=True)
+                await at_once.execute()

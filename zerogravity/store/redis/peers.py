@@ -28,7 +28,9 @@ class RedisPeers:
         with self._connection.guarded():
             await self._connection.client.set(keys.SECRET, own, nx=True)
             found = await self._connection.client.get(keys.SECRET)
-        return found if isinstance(found, bytes) else own
+        secret = found if isinstance(found, bytes) else own
+        self._leases.keep(keys.SECRET, secret)
+        return secret
 
     async def frames(self, owner: str, response_id: str, number: int) -> Shown | None:
         """See ``Peers``. Only while nothing comes is it worth asking whether its gateway lives."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +56,7 @@ class SharedUsage:
         self._client = _client(url)
         self._file = file
         self._wall = wall
+        self._own = ""  # its id
         self._late: set[str] = set()  # days, the thread's own
         self.worker: BackgroundWorker[Collection[str]] = BackgroundWorker(
             "shared usage", self._copy, limit=QUEUED, pause=PAUSE_S, report=report
@@ -77,21 +79,27 @@ class SharedUsage:
         """An empty collection in the batch: every day."""
         since = first_day(self._wall(), KEPT_DAYS)
         wanted = self._late.union(*batch)
-        every = not all(batch)
-        own, rows = read_all(self._file, since=since if every else min(wanted, default=since))
+        every = not all(batch) or self._is_lost()
+        self._own, rows = read_all(self._file, since=since if every else min(wanted, default=since))
         days: dict[str, list[Row]] = {} if every else {day: [] for day in wanted}
         for row in rows:
             if every or row.day in days:
                 days.setdefault(row.day, []).append(row)
         self._late |= days.keys()
-        if own and days:
+        if self._own and days:
             try:
                 if every:
-                    self._client.eval(_TIDY, 2, keys.USAGE, keys.usage(own))
-                self._write(own, days, since)
+                    self._client.eval(_TIDY, 2, keys.USAGE, keys.usage(self._own))
+                self._write(self._own, days, since)
             except (RedisError, OSError) as error:
                 raise OSError(f"usage at {self._name}: {words_of(error)}") from error
         self._late.clear()
+
+    def _is_lost(self) -> bool:
+        """Whether Redis knows nothing of the file any more, as far as can be seen."""
+        with suppress(RedisError, OSError):
+            return not self._client.exists(keys.usage(self._own))
+        return False
 
     def _write(self, own: str, days: dict[str, list[Row]], since: str) -> None:
         key = keys.usage(own)

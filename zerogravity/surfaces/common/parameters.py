@@ -8,7 +8,7 @@ an object.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.errors import bad_request
@@ -72,6 +72,10 @@ class Parameter:
     asks: Callable[[Any], bool] = bool
     noted: bool = False
     accepted: bool = False
+    top: str = field(init=False, repr=False, compare=False)  # the body's member that it is, or is in
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "top", self.name.partition(".")[0])
 
     @property
     def becomes(self) -> str:
@@ -137,9 +141,14 @@ def is_given(value: object) -> bool:
 # -- what the rows do --------------------------------------------------------------------------------------------
 
 
+def _given(body: Json, rows: Iterable[Parameter]) -> list[Parameter]:
+    """Those that the body may have a value for: a request names few of what there is."""
+    return [row for row in rows if row.top in body]
+
+
 def refuse(body: Json, rows: Iterable[Parameter]) -> None:
     """Raises FaultError 400 for a parameter that cannot be served and asks for something."""
-    for row in rows:
+    for row in _given(body, rows):
         if row.refused and row.asks(row.read(body)):
             raise fields.unsupported(row.name, row.refused)
 
@@ -147,7 +156,7 @@ def refuse(body: Json, rows: Iterable[Parameter]) -> None:
 def settings(body: Json, rows: Iterable[Parameter]) -> dict[str, Any]:
     """Members of generationConfig; of several names for one member, the first that is set counts."""
     made: dict[str, Any] = {}
-    for row in rows:
+    for row in _given(body, rows):
         if row.config and (value := row.read(body)) is not None:
             made.setdefault(row.config, value)
     return made
@@ -173,11 +182,11 @@ def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]
     """Notes on what is ignored. Parameters of the table are validated all the same."""
     rows = tuple(rows)
     if not path:
-        for row in rows:
+        for row in _given(body, rows):
             if not row.served and not row.refused:
                 row.read(body)
-    known = {row.name for row in rows if row.served or row.accepted}
     names = [fields.join(path, name) for name in body if path or body[name] is not None]
+    known = {row.name for row in rows if row.name in names and (row.served or row.accepted)}
     return [ignored(name) for name in names if name not in known]
 
 

@@ -5,11 +5,9 @@ Facts: wire-openai 11.
 
 from __future__ import annotations
 
-import math
-
 from zerogravity.errors import Fault, Origin, join_sentences
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common.errors import fault_headers
+from zerogravity.surfaces.common.errors import fault_headers, whole_seconds
 
 
 def openai_error_object(fault: Fault) -> dict[str, object]:
@@ -25,13 +23,8 @@ def openai_error(fault: Fault, request_id: str = "") -> Answer:
 def message_of(fault: Fault) -> str:
     """The message and the remedy; for rate limits with the delay, which Codex parses."""
     wait = fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message
-    delay = f"Please try again in {_seconds(fault.retry_after or 0)}s." if wait else ""
+    delay = f"Please try again in {whole_seconds(fault.retry_after or 0)}s." if wait else ""
     return join_sentences(fault.message, delay, fault.remedy)
-
-
-def _seconds(delay: float) -> str:
-    """In plain digits: clients parse the number without an exponent."""
-    return f"{math.ceil(delay)}" if delay >= 10 else f"{max(delay, 0.001):.3f}".rstrip("0").rstrip(".")
 
 
 def _type(fault: Fault) -> str:

@@ -34,14 +34,19 @@ def media_urls(body: Mapping[str, Any], entries: str = "input") -> Iterator[Medi
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole. What
-    is run here is shown, but not a list that failed: its turn has failed, too."""
+    """What is run here is shown, and the list of tools, but not one that failed: its turn has failed, too."""
+    details = channel.turn.details_as(ResponsesDetails)
+    listed = any(not each.error and each.server not in details.known for each in channel.state.listings)
+    return (listed and not details.compacts) or _has_answer(channel)
+
+
+def _has_answer(channel: CascadeChannel) -> bool:
+    """A summary is only shown at its end, thoughts only to clients that ask for them; sealed, once they are whole."""
     details, state = channel.turn.details_as(ResponsesDetails), channel.state
     if details.compacts:
         return False
     sealed = details.seals_thinking and max(len(state.items) - 1, state.answer_at) > 0
-    listed = any(not each.error and each.server not in details.known for each in state.listings)
-    return listed or sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
+    return sealed or bool(state.function_calls) or state.has_output(thinking=details.shows_thinking)
 
 
 surface = Surface(
@@ -61,6 +66,7 @@ surface = Surface(
     answer=lambda channel, secret: answer(channel.turn, channel.state, secret),
     storing=Storing(response_id, stored_at_start, stored_at_end),
     has_output=_has_output,
+    has_answer=_has_answer,
     error=openai_error,
     has_failure_event=True,
     sample=samples.sample,

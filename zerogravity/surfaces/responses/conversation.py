@@ -40,6 +40,7 @@ from zerogravity.wire.narrow import Json
 MAX_ITEMS = 20  # in one request
 ENCRYPTED = "reasoning.encrypted_content"
 SUMMARIES = ("compaction", "compaction_summary")
+LISTED_AT = "listed_at"  # of a list of tools that a client has added: wall-clock seconds; no client sees it
 TYPES = tuple(kind for kind in (*PREFIXES, "item_reference", *SKIPPED) if kind != TRIGGER)
 
 
@@ -69,13 +70,13 @@ class Conversation:
     @property
     def visible(self) -> dict[str, Json]:
         """By id, oldest first."""
-        return {narrow.text(item["id"]): item for item in self.items if "id" in item}
+        return {narrow.text(item["id"]): _without(item, LISTED_AT) for item in self.items if "id" in item}
 
     @property
     def history(self) -> tuple[Json, ...]:
-        """Without what a summary has replaced: all before it, but for what people said."""
+        """Without what a summary has replaced: all before it, but for what people said and what is known of tools."""
         at = max((index for index, item in enumerate(self.items) if item.get("type") in SUMMARIES), default=0)
-        return (*filter(_outlives_a_summary, self.items[:at]), *self.items[at:])
+        return (*_outliving(self.items[:at]), *self.items[at:])
 
     @property
     def sent(self) -> list[Json]:
@@ -116,9 +117,19 @@ def _ids(item: Json) -> Sequence[str]:
     return [item["id"]] if "id" in item else [item.get("turn", ""), *item["shown_as"]]
 
 
-def _outlives_a_summary(item: Json) -> bool:
-    kind = item.get("type")
-    return kind == "additional_tools" or (kind == "message" and item.get("role") != "assistant")
+def _outliving(items: Sequence[Json]) -> Iterator[Json]:
+    """What a summary behind them does not replace."""
+    for item in items:
+        kind = item.get("type")
+        if "id" not in item:
+            if item.get("listings"):
+                yield {**item, "contents": [], "shown_as": []}
+        elif kind == "additional_tools" or LISTED_AT in item or (kind == "message" and item.get("role") != "assistant"):
+            yield item
+
+
+def _without(item: Json, unwanted: str) -> Json:
+    return {name: value for name, value in item.items() if name != unwanted} if unwanted in item else item
 
 
 def shown(item: Json, include: Collection[str] = ()) -> Json:
@@ -126,7 +137,7 @@ def shown(item: Json, include: Collection[str] = ()) -> Json:
     kind = item.get("type")
     if kind in SUMMARIES or (kind == "reasoning" and ENCRYPTED in include):
         return item
-    return {name: value for name, value in item.items() if name != "encrypted_content"}
+    return _without(item, "encrypted_content")
 
 
 # -- what a request names ------------------------------------------------------------------------------------------
@@ -224,7 +235,7 @@ def new_items(body: Json, context: Context) -> tuple[Json, ...]:
             reader.read([entry])
     made = kept(listed(entries, context.turn_id))
     check_new(made, (), "items")
-    return tuple(made)
+    return tuple({**item, LISTED_AT: context.created} if item["type"] == LIST else item for item in made)
 
 
 def _resolved(item: Json, path: str, context: Context) -> Json:
@@ -297,27 +308,29 @@ def entries_of(items: Sequence[Json]) -> list[Entry]:
 
 
 def read(items: Sequence[Json], reader: Items, history: History, target: Target) -> None:
-    """Items with their answers → the history of a turn. Raises FaultError 400. A list of tools by itself says neither
-    where nor when it was made: those count that an answer has."""
+    """Items with their answers → the history of a turn. Raises FaultError 400. A list of tools says neither where nor
+    when it was made: those count that an answer has, or that a client has added."""
     noted = len(reader.notes)
     by_id = {entry.item["id"]: entry for entry in entries_of(items)}
     answered: set[str] = set()
     waiting: list[Entry] = []
     for item in items:
-        if ends_a_turn(item) and not item["shown_as"]:
-            continue
         if ends_a_turn(item):
+            reader.servers.listings += item.get("listings", ())
+            if not item["shown_as"]:
+                continue
             reader.read(waiting)
             waiting = []
             answered.update(item["shown_as"])
             shown = [by_id[item_id].item for item_id in item["shown_as"]]
             reader.remember_calls(shown)
-            reader.servers.listings += item.get("listings", ())
             reader.servers.ran(shown)
             reader.servers.settle()
             contents = item["contents"] if item["family"] == target.family else _identified(item["contents"])
             history.extend(for_target(StoredTurn(tuple(contents), family=item["family"]), target))
             reader.servers.asked(shown)
+        elif LISTED_AT in item:
+            reader.servers.lists(item, item[LISTED_AT])
         elif item["id"] not in answered and item["type"] != LIST:
             waiting.append(by_id[item["id"]])
     reader.read(waiting)

@@ -116,8 +116,12 @@ class ServerInput:
         tools = fields.array(item, "tools", path=path)
         for _ in fields.each_object(tools, f"{path}.tools"):
             pass
-        if tools and not item.get("error"):
-            self.listings.append({"server_label": label, "tools": listed_tools(item), "at": self._now})
+        self.lists({**item, "server_label": label, "tools": tools}, self._now)
+
+    def lists(self, item: Json, at: float) -> None:
+        """The tools of a server, as they were at that time (wall-clock seconds)."""
+        if item["tools"] and not item.get("error"):
+            self.listings.append({"server_label": item["server_label"], "tools": listed_tools(item), "at": at})
 
     def _called(self, item: Json, path: str) -> None:
         called = call_id(CALL, fields.required_string(item, "id", path=path))

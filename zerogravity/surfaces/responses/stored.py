@@ -78,6 +78,11 @@ class StoredResponse:
             for item in every
         }
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is left of its dialogue, which so cannot be continued."""
+        return self.cut_off and not self.contents
+
     def frames_from(self, number: int) -> tuple[bytes, ...]:
         """The frames from that number on. A client that saw more of a response than was stored, or than the store has
         kept, still gets its end."""
@@ -205,6 +210,15 @@ def so_far(stored: StoredResponse) -> StoredResponse:
 def cut_off(stored: StoredResponse, why: str = CUT_OFF) -> StoredResponse:
     """A response whose end is not known, as a failed one."""
     return _ended(stored, "failed", response.error(internal(why, Termination.SHUTDOWN)))
+
+
+def remains(turn: Turn) -> StoredResponse:
+    """What is known of a background response of which nothing could be stored: that it has failed. Small, whatever was
+    asked."""
+    large: Json = {"instructions": None, "tools": [], "text": {"format": {"type": "text"}}, "tool_choice": "auto"}
+    begun = {**response.unfinished(turn, "queued"), **large}
+    frames = (frame("response.created", 0, response=begun), frame("response.queued", 1, response=begun))
+    return cut_off(StoredResponse(begun["id"], turn.owner, turn.created, begun, frames=frames), NOT_KEPT)
 
 
 def withdrawn(stored: StoredResponse) -> StoredResponse:

@@ -65,7 +65,7 @@ export const PRICE = "US dollars at list price; ≥: the price of a part of it i
 export const sent = (usage) => (usage.prompt ?? 0) + (usage.tool_use ?? 0);
 export const made = (usage) => (usage.candidates ?? 0) + (usage.thoughts ?? 0);
 /** The same in few characters; "~": they are estimated. */
-export const tokens = (usage, fresh = sent(usage)) => `${usage.source === "estimate" ? "~" : ""}${short(fresh)}→${short(made(usage))}`;
+export const tokens = (usage, read = short(sent(usage))) => `${usage.source === "estimate" ? "~" : ""}${read}→${short(made(usage))}`;
 export const TOKENS = "tokens in → out; ~: estimated, nobody has told them";
 export const percent = (part, of) => (of ? `${Math.round((100 * part) / of)} %` : "0 %");
 

@@ -8,14 +8,15 @@ const plural = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsW
 
 /** Turns, errors, branches, tokens in with the share of the cache → out, price, time. */
 export function figures(about) {
+  const cached = about.cached ? h("span", { class: "cached" }, ` (${percent(about.cached, about.prompt)} cached)`) : null;
   return [
     plural(about.turns, "turn"),
-    about.errors ? { text: plural(about.errors, "error"), tone: "bad" } : null,
+    about.errors ? h("span", { class: "bad" }, plural(about.errors, "error")) : null,
     about.branches ? plural(about.branches, "branch") : null,
-    `${short(about.prompt)}${about.cached ? ` (${percent(about.cached, about.prompt)} cached)` : ""}→${short(about.out + about.thoughts)}`,
+    [short(about.prompt), cached, `→${short(about.out + about.thoughts)}`],
     price(about),
     seconds(about.ms),
-  ].filter(Boolean);
+  ].filter(Boolean).map((words) => h("span", {}, words));
 }
 
 export class SessionView {
@@ -67,7 +68,7 @@ export class SessionView {
       h("button", { type: "button", class: "session-turn", data: { turn: turn.id } },
         badge(turn), h("span", { class: "grow" }, label(turn)),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 4).join(", ") + (turn.tools.length > 4 ? " …" : "")) : null,
-        usage.total ? h("span", { class: "num dim", title: `those that did not come from the cache, of ${TOKENS}` }, `+${tokens(usage, fresh)}`) : null,
+        usage.total ? h("span", { class: "num dim", title: `those that did not come from the cache, of ${TOKENS}` }, tokens(usage, `+${short(fresh)}`)) : null,
         price(turn) && h("span", { class: "num dim price", title: PRICE }, price(turn)),
         h("span", { class: "num dim" }, ms(turn.total_ms))));
   }

@@ -94,7 +94,7 @@ export class TurnList {
       h("div", { class: "line" }, h("span", { class: "twist", title: open ? "close (←)" : "open (→)" }, open ? "▾" : "▸"),
         about.client && h("b", {}, about.client), h("span", { class: "grow" }, about.title || id),
         h("span", { class: "num dim", title: `last active ${new Date(about.ended * 1000).toLocaleString()}` }, day(about.ended))),
-      h("div", { class: "line dim" }, figures(about).map((words) => h("span", { class: words.tone ?? null }, words.text ?? words))));
+      h("div", { class: "line dim about" }, figures(about)));
     row.setAttribute("aria-expanded", String(open));
     return row;
   }

@@ -1,4 +1,4 @@
-"""What the headers of an answer say of its turn: times, notes, the model that answers, an estimate."""
+"""What the headers of an answer say of its turn: its times, its notes, its model, an estimate."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
+from zerogravity.errors import Origin
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common.token_mark import MARK
 
@@ -23,10 +24,19 @@ def turn_headers(surface: Surface, channel: CascadeChannel) -> dict[str, str]:
     headers = {**timing_headers(channel), **notes_header(channel.turn)}
     if isinstance(channel.terminal, Finished) and channel.state.usage.source == "estimate":
         headers |= MARK
-    open_or_failed = channel.turn.fallbacks or isinstance(channel.terminal, Failed)
-    if open_or_failed and not surface.has_output(channel):
-        return headers  # another model may still be the one that answers, or none was
+    if not _is_known(surface, channel):
+        return headers
     return {**headers, "x-zerogravity-model": ascii(redact.text(channel.turn.target.name))[1:-1]}
+
+
+def _is_known(surface: Surface, channel: CascadeChannel) -> bool:
+    """Whether it is known which model answers, or was the last to refuse: where there is no answer so far, another one
+    may still give it, or none was asked."""
+    if surface.answers(channel):
+        return True
+    if isinstance(channel.terminal, Failed):
+        return channel.terminal.fault.origin is Origin.UPSTREAM and "told" in channel.marks
+    return not channel.turn.fallbacks
 
 
 def timing_headers(channel: CascadeChannel) -> dict[str, str]:

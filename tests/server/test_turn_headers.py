@@ -1,4 +1,4 @@
-"""A turn → what the headers of its answer say of it."""
+"""What the headers of an answer say of its turn."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
-from zerogravity.errors import internal
-from zerogravity.server.headers import notes_header, timing_headers, turn_headers
+from zerogravity.errors import Fault, internal, upstream
+from zerogravity.server.turn_headers import notes_header, timing_headers, turn_headers
 from zerogravity.surfaces import REGISTRY
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
+CHAT = "/v1/chat/completions"
+HELLO: dict[str, Any] = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
+STREAM = {**HELLO, "stream": True}
 MARKED = "x-zerogravity-tokens"
 ASKED: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
     "/v1/responses": {"input": "hi"},
     "/v1/messages": {"max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]},
 }
+BUSY = upstream(429, "rate_limit_exceeded", "slow down", retry_after=3.2)
 
 
 def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
@@ -45,6 +49,67 @@ def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], 
     writer.close(Finished("stop"))
     assert timing_headers(channel)["openai-processing-ms"] == "3500"
     assert timing_headers(channel)["Server-Timing"].endswith("turn;dur=3500.0")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {**HELLO, "prediction": {"type": "content", "content": "x"}, "store": True}),
+        (CHAT, {**STREAM, "prediction": {"type": "content", "content": "x"}, "store": True}),
+        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "store": True, "odd\nné": 1}),
+        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "background": True}),
+    ],
+)
+async def test_the_client_gets_notes_on_what_was_left_out(serve: Serve, path: str, body: dict[str, Any]) -> None:
+    served = await serve()
+    async with served.http.post(served.url + path, json=body) as answer:
+        await answer.read()
+        assert answer.status == 200
+        notes = answer.headers["x-zerogravity-notes"].split("; ")
+    assert "prediction: ignored, it has no effect here" in notes
+    if "odd\nné" in body:
+        assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_failure_has_the_notes_and_the_times_too_streamed_or_not(serve: Serve, stream: bool) -> None:
+    served = await serve()
+
+    async def breaks(running: RunningTurn) -> None:
+        running.close(Failed(BUSY))
+
+    served.engine.script = breaks
+    status, told, body = await served.post(CHAT, {**HELLO, "stream": stream, "prediction": {"type": "content"}})
+    assert (status, body["error"]["code"]) == (BUSY.status, BUSY.code)
+    assert told["x-zerogravity-notes"].startswith("prediction: ignored")
+    assert "turn;dur=" in told["server-timing"]
+    assert told["x-request-id"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("fault", "asked", "named"), [
+    (BUSY, True, "gemini-3-flash"), (BUSY, False, None), (internal(), True, None),
+])  # fmt: skip
+async def test_a_failure_names_the_model_whose_refusal_it_is(
+    serve: Serve, stream: bool, fault: Fault, asked: bool, named: str | None
+) -> None:
+    """Not one that was not asked, and not where Google has said nothing."""
+    served = await serve()
+
+    async def breaks(running: RunningTurn) -> None:
+        if asked:
+            running.mark("told")
+        running.close(Failed(fault))
+
+    served.engine.script = breaks
+    status, told, _ = await served.post(CHAT, {**HELLO, "stream": stream})
+    assert (status, told.get("x-zerogravity-model")) == (fault.status, named)
+
+
+async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:
+    served = await serve()
+    _, told, _ = await served.post(CHAT, HELLO)
+    assert "x-zerogravity-notes" not in told
 
 
 def test_many_notes_are_cut(make_turn: Callable[..., Turn]) -> None:
