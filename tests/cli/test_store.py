@@ -189,6 +189,13 @@ def test_what_is_damaged_is_left_out_and_told(run: Run, file: str, tmp_path: Pat
     assert run("info").exit_code == 0
 
 
+def test_a_damaged_id_does_nothing_to_a_terminal(run: Run, file: str) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE responses SET data = '{', id = 'resp_' || char(27) || '[2J' WHERE id = 'resp_2'")
+        database.commit()
+    assert run("info").stderr == DAMAGED.replace("resp_2", r"resp_\x1b[2J")
+
+
 @pytest.mark.parametrize(
     ("store", "words", "told"),
     [

@@ -151,6 +151,19 @@ async def test_items_of_every_kind(client: openai.AsyncOpenAI, served: Served) -
     assert (said["status"], said["content"]) == ("completed", [{"type": "input_text", "text": "text"}])
 
 
+async def test_a_list_of_tools_that_is_added_is_shown_as_it_came(served: Served) -> None:
+    """When it was added stands beside it in the store, and in no answer."""
+    item = {"type": "mcp_list_tools", "server_label": "docs", "tools": [{"name": "look", "input_schema": {}}]}
+    key = {"Authorization": f"Bearer {KEY}"}
+    _, _, made = await served.post(PATH, {"items": [item]}, headers=key)
+    path = f"{PATH}/{made['id']}/items"
+    _, _, added = await served.post(path, {"items": [item]}, headers=key)
+    _, _, listed = await served.get(path, headers=key)
+    for shown in (*added["data"], *listed["data"]):
+        assert shown.keys() <= {*item, "id", "error"} and shown["tools"] == item["tools"]
+    assert len(listed["data"]) == 2 and added["data"][0] in listed["data"]
+
+
 async def test_items_page_by_themselves(client: openai.AsyncOpenAI) -> None:
     made = await client.conversations.create(items=[{"role": "user", "content": f"{n}"} for n in range(7)])
     for order, expected in (("asc", "0123456"), ("desc", "6543210")):

@@ -19,7 +19,7 @@ from tests.store.entries import some
 from tests.waiting import until
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.store import pending_writes
-from zerogravity.store.base import Change, End, Entry
+from zerogravity.store.base import Change, End, Entry, Unreadable
 from zerogravity.store.responses import open_store
 
 MIB = 1 << 20
@@ -470,6 +470,46 @@ async def test_an_end_is_stored_whole_where_the_store_never_had_or_has_lost_what
     assert disk.kept == {("me", f"resp_{number}"): some(number, size=5) for number in (1, 2)}
     assert not pending.is_lost("resp_1", "me")
     assert caplog.text.count("was lost or damaged in the store, and is stored anew") == 2
+
+
+class DamagedDisk(Disk):
+    """Its entries can only be replaced or removed."""
+
+    async def change(self, identity: str, owner: str, change: Change) -> Entry | None:
+        await self._try()
+        raise Unreadable(owner, identity)
+
+
+async def test_what_is_asked_for_while_a_damaged_entry_is_being_changed_is_done() -> None:
+    """A deletion, or what takes its place."""
+    disk = DamagedDisk()
+    disk.kept = {("me", f"resp_{number}"): some(number) for number in (1, 2)}
+    disk.gate = asyncio.Event()
+    pending = pending_writes.PendingWrites(disk, MIB, lambda _: None, at_once=2)
+    for number in (1, 2):
+        pending.change("me", f"resp_{number}", over)
+    await until(lambda: disk.tries == 2)
+    deleting = asyncio.create_task(pending.delete("resp_1", "me"))
+    pending.put("me", "resp_2", lambda: entry_of(2), 10)
+    await asyncio.sleep(0)
+    disk.gate.set()
+    assert await deleting
+    await pending.close(1)
+    assert list(disk.kept) == [("me", "resp_2")]
+    assert sorted(disk.log[:2]) == ["delete resp_1", "put resp_2"]
+
+
+async def test_a_damaged_entry_shows_that_the_store_answers_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pending_writes, "PAUSES", (0.01,))
+    disk, reports = DamagedDisk(), list[str | None]()
+    disk.failure = TROUBLES["full"]
+    pending = pending_writes.PendingWrites(disk, MIB, reports.append)
+    pending.change("me", "resp_1", over)
+    await until(lambda: reports)
+    assert "disk is full; 1 are waiting" in str(reports[-1])
+    disk.failure = None
+    await pending.close(1)
+    assert reports[-1] == "1 could not be stored and are lost; see the log"
 
 
 async def test_what_has_ended_otherwise_stays_as_it_is() -> None:

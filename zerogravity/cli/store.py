@@ -151,7 +151,9 @@ def _left(damaged: list[str]) -> int:
     """The exit code, and a remark where something cannot be read and so was left as it is."""
     if not damaged:
         return 0
-    named = ", ".join(damaged[:NAMED]) + (", …" if len(damaged) > NAMED else "")
+    from zerogravity.observe.printable import on_one_line
+
+    named = ", ".join(map(on_one_line, damaged[:NAMED])) + (", …" if len(damaged) > NAMED else "")
     click.echo(f"{len(damaged)} damaged, and left out: {named}; a purge of everything removes them", err=True)
     return 1
 

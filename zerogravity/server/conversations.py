@@ -88,10 +88,11 @@ async def create_items(request: web.Request) -> web.Response:
         text = "Invalid 'items': empty array. Expected an array with minimum length 1, but got an empty array."
         raise bad_request(text, param="items", code="empty_array")
     check_new(items, conversation.visible, "items")
-    await request.app[CONVERSATIONS].edit(
+    changed = await request.app[CONVERSATIONS].edit(
         conversation.id, conversation.owner, lambda one: one.adding(items), len(body.raw)
     )
-    added = [shown(item, include) for item in items]
+    visible = changed.visible
+    added = [shown(visible[item["id"]], include) for item in items]
     return json_response(page(added, len(added), newest_first=False, after=None))
 
 

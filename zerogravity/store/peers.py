@@ -27,7 +27,8 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Frames that others see of a response. ``more``: whether there are any behind them, or when they may come."""
+    """Frames that others see of a response. ``more``: whether the next ones can be read at once or may come later, or
+    the last of all is among these."""
 
     frames: Sequence[bytes]
     more: Literal["now", "later", "end"]

@@ -310,26 +310,28 @@ class PendingWrites:
         if self._closing.is_set():
             await asyncio.sleep(PAUSES[0])
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
+            await asyncio.wait_for(self._closing.wait(), seconds)
 
     async def _written(self, key: Key, write: _Write) -> bool:
         """One try. False: it has to be tried again."""
         self._current.add(write)
         (failure,) = await asyncio.gather(self._apply(key, write), return_exceptions=True)
         self._current.discard(write)
+        newest = self._waiting.get(key) is write
         match failure:
+            case None:
+                if newest:
+                    self._remove(key)
+                self._works()
             case Unreadable():
-                self._lose(key, "it is damaged")
+                if newest:
+                    self._lose(key, "it is damaged")
+                self._works()  # the store has answered
             case FaultError() | OSError():
                 self._failing(failure.fault.message if isinstance(failure, FaultError) else str(failure))
                 return False
-            case None:
-                if self._waiting.get(key) is write:
-                    self._remove(key)
-                self._works()
             case _:  # a bug: the next try would fail in the same way
-                if self._waiting.get(key) is write:
+                if newest:
                     self._lose(key, type(failure).__name__)
         return True
 

@@ -268,7 +268,7 @@ def _name(token: bytes) -> str:
 
 
 def _with_numbers(value: object, data: bytes) -> object:
-    """What orjson made of ``data``, with exact numbers: none has lost its text where it would write the same again."""
+    """What orjson made of ``data``, with exact numbers. Where it writes ``data`` again, none has lost its text."""
     lost = _has_float(value) or _NEGATIVE_ZERO.search(data)
     with suppress(TypeError):  # nested too deeply
         if not lost or (len(data) <= 4096 and orjson.dumps(value) == data):

@@ -12,6 +12,7 @@ from tests.redis_server import RedisServer
 from tests.waiting import until, until_so
 from zerogravity.errors import FaultError
 from zerogravity.server.elsewhere import WAIT_S
+from zerogravity.store.base import NOBODY
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import ANSWER_S, Connection
 from zerogravity.store.redis.leases import LEASE_S, RENEW_S, Leases
@@ -34,6 +35,12 @@ async def test_a_gateway_lives_from_open_to_close(connection: Connection) -> Non
     await mine.close()
     async with asyncio.timeout(LEASE_S / 4):  # it has said so: nobody waits for it
         assert not await other.alive(mine.own)
+
+
+async def test_nobody_is_not_waited_for(connection: Connection) -> None:
+    """Entries that were abandoned in another store are nobody's here."""
+    async with asyncio.timeout(LEASE_S / 4):
+        assert not await Leases(connection).alive(NOBODY)
 
 
 async def test_the_lease_of_a_gateway_that_has_died_runs_out(connection: Connection) -> None:

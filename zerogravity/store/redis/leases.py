@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from zerogravity.background import RepeatedTask
 from zerogravity.errors import FaultError
+from zerogravity.store.base import NOBODY
 from zerogravity.store.redis import keys
 from zerogravity.store.redis.connection import Connection
 
@@ -54,8 +55,8 @@ class Leases:
     async def alive(self, run: str) -> bool:
         """Whether that gateway lives, as far as is known; for one that has just died this takes half a lease. Raises
         FaultError when Redis cannot be used."""
-        if run == self.own:
-            return True
+        if run in (self.own, NOBODY):
+            return run == self.own
         for look in range(LOOKS + 1):
             if look:
                 await asyncio.sleep(self._lease_ms / 1000 / 2 / LOOKS)

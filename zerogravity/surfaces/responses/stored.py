@@ -93,8 +93,8 @@ class StoredResponse:
 
     @property
     def stream_lost(self) -> bool:
-        """Whether the store has lost frames of a background response that is over: the last one does not end it, or
-        tells that there were more."""
+        """Whether the store has lost frames of a background response that is over: the last one does not end it, or has
+        a higher number than its place."""
         last = self.frames[-1] if self.frames else b""
         return not last.startswith(LAST) or not _numbered(last, len(self.frames) - 1)
 
