@@ -324,7 +324,7 @@ def test_the_addon_file_stays_thin():
 
 GUARD_POINTS = {
     "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
-    "engine", "server.middleware", "server.respond",
+    "engine", "server.middleware", "server.respond", "server.sharing", "store.redis.news",
     "observe.recorder", "worker", "logs",
 }  # fmt: skip
 

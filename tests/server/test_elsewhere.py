@@ -227,9 +227,8 @@ async def test_cancelling_reaches_the_gateway_that_runs_it(two: Gateways) -> Non
 
 async def test_deleting_reaches_the_gateway_that_runs_it(two: Gateways) -> None:
     running, identity = await two.begin()
-    say(running, *STORY[0])
     async with Reader(two.second, identity) as reader:
-        await reader.until("in_progress")
+        await tell(two, running, reader)
         assert await two.ask(identity, "DELETE") == (200, {"id": identity, "object": "response", "deleted": True})
         await reader.until("failed")
         check_responses(b"".join(reader.frames) + await reader.rest())

@@ -271,7 +271,7 @@ def _with_numbers(value: object, data: bytes) -> object:
     """What orjson made of ``data``, with exact numbers: none has lost its text where it would write the same again."""
     lost = _has_float(value) or _NEGATIVE_ZERO.search(data)
     with suppress(TypeError):  # nested too deeply
-        if not lost or (len(data) <= 64 << 10 and orjson.dumps(value) == data):
+        if not lost or (len(data) <= 4096 and orjson.dumps(value) == data):
             return value
     return _exact(data)
 
