@@ -419,6 +419,53 @@ async def test_what_is_lost_of_a_running_response_is_there_again_at_its_end(two:
     assert await two.status(identity) == "completed"
 
 
+async def lose_the_whole(two: Gateways, identity: str) -> None:
+    client: Any = two.second.services.responses.connection.client  # pyright: ignore[reportAttributeAccessIssue]
+    await client.delete(keys.entry("", identity), keys.frames("", identity))
+
+
+async def looks(two: Gateways, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the other gateway has seen whenever it has looked at the stream."""
+    peers: Any = two.second.services.responses.peers
+    seen, ask = list[object](), peers.frames
+
+    async def frames(*which: Any) -> Any:
+        seen.append(shown := await ask(*which))
+        return shown
+
+    monkeypatch.setattr(peers, "frames", frames)
+    return seen
+
+
+async def test_a_stream_waits_for_a_response_that_is_lost_while_it_runs(
+    two: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, identity = await two.begin()
+    own = asyncio.create_task(read(two.first, identity))
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        seen = await looks(two, monkeypatch)
+        await lose_the_whole(two, identity)
+        await until(lambda: seen.count(None) > 3)
+        running.close(Finished("stop"))
+        assert b"".join(reader.frames) + await reader.rest() == await own
+
+
+async def test_a_stream_is_broken_off_when_a_lost_response_does_not_come_back(
+    two: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "AWAY_S", 0.3)
+    running, identity = await two.begin()
+    async with Reader(two.second, identity) as reader:
+        await tell(two, running, reader)
+        await lose_the_whole(two, identity)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await reader.rest()
+    running.close(Finished("stop"))
+    await until(lambda: two.first.writer.waiting == 0)
+    check_responses(await read(two.second, identity))
+
+
 async def test_whoever_is_in_the_middle_of_a_stream_that_is_lost_gets_its_end(
     two: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:

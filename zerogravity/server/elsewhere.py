@@ -25,7 +25,7 @@ from zerogravity.surfaces.responses.stored import StoredResponse, withdrawn
 
 LOOK_S = 2.0  # without news; at least so often a command is sent again, too
 WAIT_S = 30.0  # for a command to be obeyed; longer than it takes to find that a gateway has died
-AWAY_S = 30.0  # that a stream waits for a store which does not answer any more
+AWAY_S = 30.0  # that a stream waits for a store which does not answer any more, or has lost the response
 NOTHING = Shown((), "later")
 PIECES = 4  # of a stream that are kept for followers who are nearly in step
 
@@ -145,6 +145,9 @@ class _Reading:
                     news.set()
             return shown
 
+    async def is_deleted(self) -> bool:
+        return await self._peers.is_deleted(*self._key)
+
 
 class _Follower:
     """One reader. ``number``: of the next frame that it wants."""
@@ -213,6 +216,8 @@ class _Follower:
         stored = await self._writer.get(found.id, found.owner)
         if stored is not None and stored.running:
             return ()
+        if stored is None and not await self._reading.is_deleted():
+            raise stream_lost()  # its gateway may live, and stores it anew at its end
         self._over = True
         stored = withdrawn(found) if stored is None else stored
         if self._answered is None and stored.stream_lost:

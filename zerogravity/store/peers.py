@@ -51,6 +51,10 @@ class Peers(Protocol):
         None: there are none, and nobody works on it any more: its entry says how it has ended."""
         ...
 
+    async def is_deleted(self, owner: str, response_id: str) -> bool:
+        """Whether it is gone because somebody wanted that; else the store has lost it."""
+        ...
+
     def news(self, owner: str, response_id: str) -> AbstractAsyncContextManager[Event]:
         """Set when there may be more of it to see, and perhaps without a reason; whoever waits clears it."""
         ...

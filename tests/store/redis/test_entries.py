@@ -294,3 +294,27 @@ async def test_a_redis_that_evicts_keys_for_want_of_memory_does_not_break_anythi
             assert await store.get(kept[0].id, "me") is None
     finally:
         server.kill()
+
+
+async def test_a_redis_whose_memory_is_full_is_read_and_what_is_in_it_can_be_removed(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        async with AsyncExitStack() as stack:
+            here = await made(stack, server)
+            for number in (1, 2):
+                await here.put(some(number, frames=(b"one", b"two")))
+            client: Any = here.connection.client
+            await client.config_set("maxmemory", 1)
+            with pytest.raises(FaultError, match="maxmemory"):
+                await here.put(some(3))
+            assert (
+                await here.get("resp_1", "me")
+                == await here.with_item("msg_1", "me")
+                == some(1, frames=(b"one", b"two"))
+            )
+            assert [entry.id for entry in await everything(here)] == ["resp_1", "resp_2"]
+            await here.delete("resp_1", "me")
+            assert await here.get("resp_1", "me") is None
+            await client.config_set("maxmemory", 0)
+            assert not await here.restore(some(1)), "it is not to come back"
+            await here.put(some(3))
+            assert here.bytes == len(b'{"number":2,"text":""}') * 2 + len(joined((b"one", b"two")))

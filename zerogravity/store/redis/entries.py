@@ -54,7 +54,7 @@ class RedisStore:
         self._client = connection.client
         self._limits = limits
         register = cast("Callable[[str], Callable[..., Any]]", self._client.register_script)
-        self._write, self._remove = register(scripts.WRITE), register(scripts.REMOVE)
+        self._fetch, self._write, self._remove = map(register, (scripts.READ, scripts.WRITE, scripts.REMOVE))
         self._add_items, self._add, self._drop = (
             register(script) for script in (scripts.ADD_ITEMS, scripts.ADD, scripts.DROP)
         )
@@ -123,19 +123,16 @@ class RedisStore:
     # -- reading ---------------------------------------------------------------------------------------------
 
     async def _read(self, entry_id: str, owner: str) -> _Raw | None:
-        async with self._client.pipeline(transaction=True) as at_once:
-            at_once.hgetall(keys.entry(owner, entry_id))
-            at_once.xrange(keys.frames(owner, entry_id))
-            fields, stream = await at_once.execute(raise_on_error=False)
-        for answer in (fields, stream):
-            if is_of_another_kind(answer):
-                raise Unreadable(owner, entry_id)
-            if isinstance(answer, Exception):
-                raise answer
+        try:
+            fields, stream = await self._fetch([keys.entry(owner, entry_id), keys.frames(owner, entry_id)])
+        except ResponseError as error:
+            if is_of_another_kind(error):
+                raise Unreadable(owner, entry_id) from None
+            raise
         if not fields:
             return None
         with reading(owner, entry_id):
-            raw = _raw(fields, [batch.get(b"f", b"") for _, batch in stream])
+            raw = _raw(_pairs(fields), [_pairs(batch).get(b"f", b"") for _, batch in stream])
         return None if raw.created < self._limits.since else raw
 
     async def _entry(self, entry_id: str, owner: str, raw: _Raw) -> Entry:
@@ -259,6 +256,10 @@ def _decoded(entry_id: str, owner: str, raw: _Raw) -> Entry:
 
 
 # -- what Redis answers ----------------------------------------------------------------------------------------------
+
+
+def _pairs(flat: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _raw(fields: Mapping[bytes, bytes], batches: Sequence[bytes]) -> _Raw:

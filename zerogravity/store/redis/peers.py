@@ -40,6 +40,11 @@ class RedisPeers:
         run, shown = found
         return shown if shown.frames or (run and await self._leases.alive(run)) else None
 
+    async def is_deleted(self, owner: str, response_id: str) -> bool:
+        """See ``Peers``."""
+        with self._connection.guarded():
+            return bool(await self._connection.client.exists(keys.deleted(owner, response_id)))
+
     async def ask(self, command: Command, owner: str, response_id: str) -> bool:
         """See ``Peers``."""
         run = await self._live.run(owner, response_id)

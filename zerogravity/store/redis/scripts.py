@@ -26,6 +26,12 @@ local function only(key, kind)  -- what stands there as another kind is none of 
 end
 """
 
+# Not a transaction: where memory is full Redis refuses to queue even what only reads.
+READ = """
+-- entry, frames → names and values of the entry's fields, batches of frames
+return {redis.call('HGETALL', KEYS[1]), redis.call('XRANGE', KEYS[2], '-', '+')}
+"""
+
 WRITE = f"""{_TELL}{ONLY}
 -- entry, frames, deleted; expected version, '' or 'lost', ms to live, frames ('' leaves them as they are), '1' if it
 -- has ended, names and values of the other fields → its version; nil: it is not as expected
@@ -83,14 +89,15 @@ return version
 REMOVE = f"""{_TELL}
 -- entry, frames, deleted; version or '', ms for which it must not come back or '' → its items; nil: it is not there, or
 -- as another version
-if ARGV[2] ~= '' then redis.call('SET', KEYS[3], '', 'PX', ARGV[2]) end
 local items = ''
 if redis.call('TYPE', KEYS[1]).ok == 'hash' then
   local version, had = unpack(redis.call('HMGET', KEYS[1], 'version', 'items'))
   if ARGV[1] ~= '' and version ~= ARGV[1] then return false end
   items = had or ''
 end
-if redis.call('UNLINK', KEYS[1], KEYS[2]) == 0 then return false end
+local gone = redis.call('UNLINK', KEYS[1], KEYS[2])  -- first: after that a full memory refuses nothing
+if ARGV[2] ~= '' then redis.call('SET', KEYS[3], '', 'PX', ARGV[2]) end
+if gone == 0 then return false end
 tell(KEYS[1])
 return items
 """
@@ -118,8 +125,9 @@ if members() ~= whole or members() ~= redis.call('ZCARD', created) or not string
   redis.call('UNLINK', order, created, sizes)  -- Redis has evicted one of them, or it is damaged
 end
 local function forget(member)
-  redis.call('HINCRBY', sizes, '', string.format('%.0f', 0 - (size(member) or 0)))
-  redis.call('HDEL', sizes, member)
+  local bytes = size(member) or 0
+  redis.call('HDEL', sizes, member)  -- first: after that a full memory refuses nothing
+  redis.call('HINCRBY', sizes, '', string.format('%.0f', 0 - bytes))
   redis.call('ZREM', order, member)
   redis.call('ZREM', created, member)
 end
