@@ -41,9 +41,17 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     with RedisServer(tmp_path_factory.mktemp("redis")) as made:
         yield made
+
+
+@pytest.fixture
+def server(started: RedisServer) -> RedisServer:
+    """An empty one."""
+    with closing(Redis.from_url(started.url)) as client:
+        client.flushall()
+    return started
 
 
 def put(store: str, *entries: Entry, limit: int = 10) -> None:
@@ -145,9 +153,6 @@ def test_a_copy_that_was_killed_half_way_is_whole_when_it_is_made_again(
     assert everything(target, limit=1000) == MANY
     with counted(target) as count:
         assert count() == len(MANY)
-        if to == "redis":
-            with closing(Redis.from_url(target)) as client:
-                client.flushdb()
 
 
 @contextmanager

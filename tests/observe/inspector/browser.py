@@ -142,9 +142,11 @@ class Browser:
         file.write_bytes(base64.b64decode(await self._do("GET", "/screenshot")))
 
     async def console(self) -> list[str]:
-        """Errors and warnings since the last time, violations of the page's policy among them."""
+        """Errors and warnings since the last time, violations of the page's policy among them; not that an answer which
+        is no page has no icon."""
         entries = await self._do("POST", "/se/log", {"type": "browser"})
-        return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
+        told = [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
+        return [message for message in told if "/favicon.ico - " not in message]
 
     async def allow_clipboard(self, url: str) -> None:
         """Let the page at ``url`` write and read the clipboard, as a person's click lets it."""
