@@ -32,6 +32,7 @@ _SECRET_NAMES = frozenset({
     "auth", "csrf", "xcsrf", "jwt", "bearer", "cookie", "cookies", "setcookie", "pwd",
     "deviceid", "accountuuid",  # whose machine and account it is: Claude Code's metadata.user_id
 })  # fmt: skip
+_LONG = 16  # characters of a word
 _SECRET_ENDINGS = (
     "apikey", "token", "secret", "password", "passwd", "passphrase", "privatekey", "secretkey", "accesskey", "authkey",
     "signingkey", "encryptionkey", "authorization", "credential", "credentials", "connectionstring", "sessioncookie",
@@ -135,6 +136,18 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
 
 def is_shown(header: str) -> bool:
     return header in SHOWN_HEADERS or header.startswith(SHOWN_PREFIXES)
+
+
+def may_be_secret(header: str, value: str) -> bool:
+    """Whether a header is named like a secret, or holds something like one: a long word of letters and digits."""
+    if is_shown(header := header.lower()):
+        return False
+    long_words = (word for word in value.split() if len(word) >= _LONG)
+    return _is_secret(header) or header.endswith("key") or any(map(_is_mixed, long_words))
+
+
+def _is_mixed(word: str) -> bool:
+    return any(map(str.isdigit, word)) and any(map(str.isalpha, word))
 
 
 def text(value: str) -> str:

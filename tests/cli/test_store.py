@@ -145,6 +145,8 @@ def test_a_copy_that_was_killed_half_way_is_whole_when_it_is_made_again(
         while count() < 20:
             assert copying.poll() is None and time.monotonic() < until
         copying.kill()
+    if to == "redis":
+        alone(target)
     left = everything(target, limit=1000)
     assert 20 <= len(left) < len(MANY), "it was half way"
     assert left == MANY[: len(left)]
@@ -153,6 +155,14 @@ def test_a_copy_that_was_killed_half_way_is_whole_when_it_is_made_again(
     assert everything(target, limit=1000) == MANY
     with counted(target) as count:
         assert count() == len(MANY)
+
+
+def alone(url: str) -> None:
+    """Until Redis has done, and closed, what others have sent it."""
+    with closing(Redis.from_url(url)) as client:
+        until = time.monotonic() + 20
+        while len(client.client_list()) > 1:
+            assert time.monotonic() < until
 
 
 @contextmanager

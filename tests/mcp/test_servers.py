@@ -51,11 +51,15 @@ def test_what_a_server_s_headers_hold_is_masked_where_it_says_it() -> None:
         "X-Key": "k3y-of-it",
         "X-Mode": "fast",
         "Accept-Language": "de-DE-1996",
+        "X-MCP-Toolsets": "pull_requests",
+        "Notion-Version": "2022-06-28",
+        "X-Tenant": "f00-a-word-of-n0body-else",
     }
     endpoint = Endpoint("s", WEB, headers)
     assert endpoint.masked("no t0ken-of-it") == "no [redacted]"
     assert endpoint.masked("Bearer t0ken-of-it, k3y-of-it") == "[redacted], [redacted]"
-    for text in ("fast", "de-DE-1996", "Bearer", ""):
+    assert endpoint.masked("at f00-a-word-of-n0body-else") == "at [redacted]"
+    for text in ("fast", "de-DE-1996", "Bearer", "", "my pull_requests of 2022-06-28"):
         assert endpoint.masked(text) == text
 
 

@@ -46,7 +46,7 @@ class Endpoint:
 
     def masked(self, text: str) -> str:
         """What the server says, without what only it may know: some servers and tools repeat the headers they get."""
-        hidden = {value for name, value in self.headers.items() if not redact.is_shown(name.lower())}
+        hidden = {value for name, value in self.headers.items() if redact.may_be_secret(name, value)}
         words = {part for value in hidden for part in (value, value.partition(" ")[2])}
         for word in sorted(words, key=len, reverse=True):
             if len(word) >= SECRET:
