@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Concatenate
 
 import click
 
+from zerogravity.cli.output import remark
+
 if TYPE_CHECKING:
     from zerogravity.observe.history import History
 
@@ -60,6 +62,6 @@ def pass_history[**P, R](command: Callable[Concatenate[History, P], R]) -> Calla
     def run(root: Path, *args: P.args, **kwargs: P.kwargs) -> R:
         from zerogravity.observe.history import History
 
-        return command(History(root, remark=lambda text: click.echo(text, err=True)), *args, **kwargs)
+        return command(History(root, remark=remark), *args, **kwargs)
 
     return pass_root(run)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zerogravity.cli.output import as_json, console, print_json
+from zerogravity.cli.output import as_json, console, print_json, remark
 from zerogravity.cli.trace_files import bundle, export
 from zerogravity.cli.trace_note import note
 from zerogravity.cli.trace_removal import prune, rm
@@ -106,7 +106,7 @@ def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, r
     if is_session(reference):
         if follow or raw is not None:
             raise click.UsageError("--follow and --raw are for a turn, not for a session")
-        show_session(History(root, remark=lambda text: click.echo(text, err=True)), reference, as_json=as_json)
+        show_session(History(root, remark=remark), reference, as_json=as_json)
         return
     found = trace_reader.find(root, reference)
     if raw is not None:
