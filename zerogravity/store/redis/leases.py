@@ -23,6 +23,12 @@ LEASE_S, RENEW_S = 15.0, 5.0
 LOOKS = 10  # in half a lease, within which whoever lives renews it
 OVER, OVER_S = b"over", 3600
 
+# Removed first: after that a full memory refuses nothing.
+_RENEW = """
+redis.call('UNLINK', KEYS[1])
+redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
+"""
+
 
 class Leases:
     """``own``: this gateway's run id, which others see from ``open`` to ``close``. ``report`` gets, after each renewal,
@@ -41,6 +47,7 @@ class Leases:
         self._renew_s = renew_s
         self._report = report
         self._renewals = RepeatedTask("lease in Redis", self._keep)
+        self._set = connection.client.register_script(_RENEW)
         self._held = False
         self._kept: dict[str, bytes] = {}
         self._dead = set[str]()
@@ -99,7 +106,7 @@ class Leases:
     async def _renew(self) -> None:
         with self._connection.guarded():
             async with self._connection.client.pipeline(transaction=False) as at_once:
-                at_once.set(keys.run(self.own), b"", px=self._lease_ms)
+                await self._set(keys=[keys.run(self.own)], args=[self._lease_ms], client=at_once)
                 for key, value in self._kept.items():
                     at_once.set(key, value, nx=True)
                 await at_once.execute()
