@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.clients.install import client
 from tests.clients.wire import Wire
-from tests.e2e.support import quick
+from tests.e2e.support import NO_COOLDOWN, quick
 from tests.mcp.serving import Witness, sdk_server, served
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
@@ -48,7 +48,7 @@ async def stack(installed: None, tmp_path_factory: pytest.TempPathFactory) -> As
     async with served(sdk_server(Witness()).streamable_http_app()) as tools:
         file.write_text(f'[mcp_servers.real]\nurl = "{tools}/mcp"\n')
         file.chmod(0o600)
-        env = {"ZEROGRAVITY_ALIASES": ALIASES, "ZEROGRAVITY_CONFIG": str(file)}
+        env = {"ZEROGRAVITY_ALIASES": ALIASES, "ZEROGRAVITY_CONFIG": str(file), **NO_COOLDOWN}
         async with Stack(StackOptions(ls=quick(), env=env)) as running:
             yield running
 
