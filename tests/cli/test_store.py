@@ -154,7 +154,8 @@ def test_a_copy_that_was_killed_half_way_is_whole_when_it_is_made_again(
     assert (done.exit_code, done.stderr) == (0, f"{800 - len(left)} copied; {len(left)} were there already\n")
     assert everything(target, limit=1000) == MANY
     with counted(target) as count:
-        assert count() == len(MANY)
+        # Redis takes an entry, and then counts it: the one at which the copy was killed may not be counted
+        assert len(MANY) - (to == "redis") <= count() <= len(MANY)
 
 
 def alone(url: str) -> None:

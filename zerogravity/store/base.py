@@ -165,3 +165,11 @@ class ResponseStore(Protocol):
     async def close(self) -> None:
         """Release everything; may be called twice."""
         ...
+
+
+async def found_or_damaged(store: ResponseStore, entry_id: str, owner: str) -> Entry | Unreadable | None:
+    """What ``get`` returns, or the Unreadable that it raises."""
+    try:
+        return await store.get(entry_id, owner)
+    except Unreadable as damaged:
+        return damaged

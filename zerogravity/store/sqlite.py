@@ -19,7 +19,7 @@ from typing import Concatenate
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
-from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, read_entry, reading
+from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, found_or_damaged, read_entry, reading
 from zerogravity.store.joined import joined
 from zerogravity.store.process_runs import ProcessRuns
 from zerogravity.wire import jsonio
@@ -109,13 +109,8 @@ class SqliteStore:
 
     async def entries(self) -> AsyncIterator[Entry | Unreadable]:
         for owner, entry_id in await self._run(lambda database: database.execute(_ALL).fetchall()):
-            try:
-                found = await self.get(entry_id, owner)
-            except Unreadable as damaged:
-                yield damaged
-            else:
-                if found is not None:
-                    yield found
+            if (found := await found_or_damaged(self, entry_id, owner)) is not None:
+                yield found
 
     async def close(self) -> None:
         if not self._closed:

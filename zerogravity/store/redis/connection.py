@@ -5,7 +5,7 @@ Facts: https://redis.io/docs/latest/develop/clients/redis-py/ (asyncio, pipeline
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -63,3 +63,8 @@ def words_of(error: Exception) -> str:
 def is_of_another_kind(error: object) -> bool:
     """Whether Redis says that what stands under a key, or in it, is none of what was asked for."""
     return isinstance(error, ResponseError) and ("WRONGTYPE" in str(error) or "is not an integer" in str(error))
+
+
+def fields_of(flat: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    """What a script gives of a hash, or of a batch of a stream: names and values in turn."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))

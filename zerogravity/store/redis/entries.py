@@ -16,10 +16,10 @@ from typing import Any, cast
 
 from redis.exceptions import ResponseError
 
-from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, read_entry, reading
+from zerogravity.store.base import NOBODY, Change, Entry, StoreLimits, Unreadable, found_or_damaged, read_entry, reading
 from zerogravity.store.joined import joined
 from zerogravity.store.redis import keys, scripts
-from zerogravity.store.redis.connection import Connection, is_of_another_kind
+from zerogravity.store.redis.connection import Connection, fields_of, is_of_another_kind
 from zerogravity.store.redis.leases import Leases
 from zerogravity.store.redis.peers import RedisPeers
 from zerogravity.wire import jsonio, narrow
@@ -107,13 +107,8 @@ class RedisStore:
                 names.add(keys.named(keys.member_of(key.decode(errors="surrogateescape"))))
             ordered = await self._ordered([*names])
         for owner, entry_id in ordered:
-            try:
-                found = await self.get(entry_id, owner)
-            except Unreadable as damaged:
-                yield damaged
-            else:
-                if found is not None:
-                    yield found
+            if (found := await found_or_damaged(self, entry_id, owner)) is not None:
+                yield found
 
     async def close(self) -> None:
         await self.peers.close()
@@ -132,7 +127,7 @@ class RedisStore:
         if not fields:
             return None
         with reading(owner, entry_id):
-            raw = _raw(_pairs(fields), [_pairs(batch).get(b"f", b"") for _, batch in stream])
+            raw = _raw(fields_of(fields), [fields_of(batch).get(b"f", b"") for _, batch in stream])
         return None if raw.created < self._limits.since else raw
 
     async def _entry(self, entry_id: str, owner: str, raw: _Raw) -> Entry:
@@ -258,10 +253,6 @@ def _decoded(entry_id: str, owner: str, raw: _Raw) -> Entry:
 # -- what Redis answers ----------------------------------------------------------------------------------------------
 
 
-def _pairs(flat: Sequence[bytes]) -> Mapping[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
-
-
 def _raw(fields: Mapping[bytes, bytes], batches: Sequence[bytes]) -> _Raw:
     """Raises LookupError or ValueError for what no store has written."""
     return _Raw(
@@ -271,7 +262,7 @@ def _raw(fields: Mapping[bytes, bytes], batches: Sequence[bytes]) -> _Raw:
 
 
 def _items_in(encoded: bytes) -> list[str]:
-    """None where they are damaged."""
+    """Nothing where they are damaged."""
     with suppress(ValueError):
         return narrow.texts(jsonio.loads(encoded))
     return []

@@ -13,7 +13,7 @@ from typing import Any, cast
 from zerogravity.store.joined import joined, split
 from zerogravity.store.peers import Batch, Shown
 from zerogravity.store.redis import keys
-from zerogravity.store.redis.connection import Connection, is_of_another_kind
+from zerogravity.store.redis.connection import Connection, fields_of, is_of_another_kind
 
 BYTES = 1 << 20  # that are read at once, and up to 8 batches more
 
@@ -95,7 +95,7 @@ def _joined_up(batches: Sequence[tuple[bytes, Sequence[bytes]]], number: int) ->
     frames: list[bytes] = []
     follows = number
     for name, members in batches:
-        fields = dict(zip(members[::2], members[1::2], strict=True))
+        fields = fields_of(members)
         first, batch = int(name.partition(b"-")[0]) - 1, _frames_of(fields)
         if first > follows or batch is None:
             break
