@@ -275,7 +275,7 @@ class Pool:
             fresh = not self.idle
             kept = await self._open() if fresh else self.idle.pop()
             exchange = kept.exchange = Exchange(on_body)
-            kept.transport.writelines([head, body])
+            kept.transport.writelines([head, body] if body else [head])  # an empty piece would be sent for ever
             try:
                 await exchange.ended
             except BrokenError:
