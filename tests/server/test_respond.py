@@ -247,10 +247,40 @@ async def test_headers_of_streams(serve: Serve) -> None:
         assert told["Cache-Control"] == "no-cache, no-transform"
         assert told["X-Accel-Buffering"] == "no"
         assert told["x-request-id"] == "s-1"
-        assert told["Connection"] == "close"
+        assert "Connection" not in told, "it stays open"
         assert told["openai-processing-ms"].isdigit()
         assert "text;dur=" in told["Server-Timing"]
         check_chat(await answer.read())
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_the_next_turn_comes_over_the_same_connection(serve: Serve, kind: str) -> None:
+    served = await serve()
+    path, asked, _ = STREAMS[kind]
+    body = json.dumps(asked).encode()
+    head = served.head(f"POST {path}", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
+    try:
+        for number in range(3):
+            writer.write(head + body)
+            async with asyncio.timeout(10):
+                data = await reader.readuntil(b"\r\n0\r\n\r\n")
+            assert data.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"Hel" in data
+            assert len(served.engine.turns) == number + 1
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("line", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0\r\nConnection: keep-alive"])
+async def test_a_connection_is_closed_behind_a_stream_that_needs_it(serve: Serve, line: str) -> None:
+    """Who asks for it, and who knows no chunks."""
+    served = await serve()
+    body = json.dumps(STREAM).encode()
+    head = f"POST {CHAT} {line}\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+    data = await served.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    assert data.rstrip(b"\r\n0").endswith(b"data: [DONE]")
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """A channel → one HTTP answer. Headers wait for the first content, so that an early failure is a plain HTTP status;
-then one write per wake-up, heartbeats in silence, one terminal event, and the connection closes.
+then one write per wake-up, heartbeats in silence, and one terminal event. The connection stays open for the next turn.
 
 A turn that fails in the middle of a stream says so in an error event. Chat and Gemini define none, and some clients
 skip it (Google's Go SDK takes any body that ends well for a whole answer), so there the body also ends without its last
@@ -135,7 +135,8 @@ class StreamedAnswer:
                 **headers,
             }
         )
-        self.response.force_close()
+        if request.version < HttpVersion11:
+            self.response.force_close()  # the body ends with it
         self._begun = False
 
     async def __aenter__(self) -> Self:
