@@ -11,11 +11,12 @@ from typing import Any, Literal, cast
 from mitmproxy import http, options
 from mitmproxy.addons import next_layer, proxyserver, tlsconfig
 from mitmproxy.net.http.http1 import assemble_request
-from mitmproxy.proxy import mode_specs, server
+from mitmproxy.proxy import events, mode_specs, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _events
 from mitmproxy.test import taddons, tflow
+from mitmproxy.utils import asyncio_utils
 
 from zerogravity.capture import proxy_guard, relayed_call
 from zerogravity.capture.interceptor import Deps, Interceptor
@@ -29,12 +30,29 @@ RESPONSE_PATHS: tuple[ResponsePath, ...] = ("relay", "hooks")
 Google = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 
 
+class Handler(server.SimpleConnectionHandler):
+    """mitmproxy's, and ``middle`` sees what it does."""
+
+    middle: Middle
+
+    async def handle_hook(self, hook: Any) -> None:
+        await self.middle.handle_hook(self, hook)
+
+    async def server_event(self, event: events.Event) -> None:
+        self.middle.events.append(event)
+        await super().server_event(event)
+
+
 class Middle:
     """``client``: sends a flow's request as a language server would. ``hooks``: what ran, in order. ``carried``: how
-    many calls the relay has taken."""
+    many calls the relay has taken. ``events``: what mitmproxy's layers got; ``writes``: to clients.
+    ``handle_hook``: runs one, with its connection's handler."""
 
     def __init__(self, deps: Deps, response_path: ResponsePath, google: int) -> None:
         self.hooks: list[str] = []
+        self.events: list[events.Event] = []
+        self.writes: list[bytes] = []
+        self.handle_hook: Callable[[Any, Any], Coroutine[Any, Any, None]] = server.SimpleConnectionHandler.handle_hook
         self.flows: list[http.HTTPFlow] = []
         self.handlers: list[server.SimpleConnectionHandler] = []
         self.failures: list[None] = []
@@ -42,7 +60,7 @@ class Middle:
         self.interceptor = Interceptor(abort=self.relay.abort, given_up=lambda _: False)
         self.interceptor.deps = deps
         self.carrier = Carrier()
-        if response_path == "relay":
+        if response_path != "hooks":
             self.relay.carrier = self.carrier
         self.target = Target("127.0.0.1", google, False, "127.0.0.1")
         self._mode = mode_specs.ProxyMode.parse(f"reverse:http://127.0.0.1:{google}")
@@ -66,18 +84,22 @@ class Middle:
         return run
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        write = writer.write
+        writer.write = lambda data: (self.writes.append(bytes(data)), write(data))[1]  # type: ignore[method-assign]
         layers = LayerChoice(self.relay)
         names = ("requestheaders", "request", "responseheaders", "response", "error")
         hooks: dict[str, Any] = {name: self._hook(name) for name in names}
         hooks["next_layer"] = lambda asked: (self._chooser.next_layer(asked), layers.next_layer(asked))
-        made = server.SimpleConnectionHandler(reader, writer, self._context.options, self._mode, hooks)
+        made = Handler(reader, writer, self._context.options, self._mode, hooks)
+        made.middle = self
         made.layer = modes.ReverseProxy(made.layer.context)
         self.handlers.append(made)
         await made.handle_client()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Middle]:
-        with taddons.context(proxyserver.Proxyserver(), tlsconfig.TlsConfig(), self._chooser) as self._context:
+        addons = proxyserver.Proxyserver(), tlsconfig.TlsConfig(), self._chooser
+        with taddons.context(*addons) as self._context, asyncio_utils.set_eager_task_factory():  # as mitmproxy runs
             self._context.options.update(connection_strategy="lazy")
             listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
             self.port: int = listening.sockets[0].getsockname()[1]

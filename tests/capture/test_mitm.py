@@ -96,7 +96,7 @@ async def test_listeners_are_found_once_and_called_as_ever(caplog: pytest.LogCap
     for quick in (False, True):
         heard = list[str]()
         if quick:
-            mitm.find_listeners_once(master)
+            mitm.Listeners(master)
         for _ in range(2):
             await master.running()
         assert heard == ["outer", "inner", "bug", "halt"] * 2
@@ -114,7 +114,7 @@ async def test_a_listener_that_comes_later_is_found_too() -> None:
             heard.append(self.name)
 
     heard, master = list[str](), Master(Options())
-    mitm.find_listeners_once(master)
+    mitm.Listeners(master)
     for name in ("first", "second"):
         mitm.add_addons(master, Listens(name))
         await master.running()
@@ -161,6 +161,31 @@ else:
 def test_messages_are_not_checked() -> None:
     """In a process of its own: it is for all of it."""
     subprocess.run([sys.executable, "-c", UNCHECKED], check=True, timeout=60)
+
+
+CHEAPER = """
+from mitmproxy import http, options
+from zerogravity.capture import mitm
+
+def seen():
+    found = http.Headers([(b"Set-Cookie", b"a"), (b"X-A", b"1"), (b"set-cookie", b"b")])
+    found["x-a"] = "2"
+    del found["X-a"]
+    made = options.Options(mode=["reverse:http://a"], listen_port=1)
+    made.mode.append("changed")
+    told = made.mode, made.listen_port, made.listen_host, made.has_changed("mode")
+    return found.get_all("SET-cookie"), found.fields, told
+
+before = seen()
+mitm.lower_names_at_once()
+mitm.copy_no_options()
+assert seen() == before, (seen(), before)
+"""
+
+
+def test_what_is_cheaper_does_the_same() -> None:
+    """As above."""
+    subprocess.run([sys.executable, "-c", CHEAPER], check=True, timeout=60)
 
 
 class Pausing(layer.Layer):

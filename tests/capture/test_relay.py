@@ -18,9 +18,10 @@ from mitmproxy.net.http.http1 import assemble_request
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream
 from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
 from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.server import SimpleConnectionHandler
 from mitmproxy.test import tflow, tutils
 
-from tests.capture.response_paths import RESPONSE_PATHS, Google, Relayed, ResponsePath, middle
+from tests.capture.response_paths import RESPONSE_PATHS, Google, Middle, Relayed, ResponsePath, middle
 from tests.waiting import until
 from zerogravity.capture import mitm, relay, relayed_call
 from zerogravity.capture.interceptor import Deps
@@ -188,7 +189,7 @@ async def test_whatever_comes_both_paths_tell_the_same(monkeypatch, clock, make_
             await until(lambda made=made, hooks=hooks: made.hooks[2:] == hooks)
             assert end_of(running) == end
             assert made.interceptor.claims == {}
-            assert (made.relay.google is not None) is (path == "relay")
+            assert (made.relay.google is not None) is (path != "hooks")
         assert reader.head is not None
         seen[path] = (reader.head.status, dict(reader.head.headers), body, reader.error, reader.keeps)
     status, _, _, error, keeps = seen["hooks"]
@@ -207,10 +208,11 @@ async def test_what_goes_to_google_is_the_same(monkeypatch, deps, make_turn) -> 
         deps.store.bind(running, cascade := f"c0ffee00-1111-4222-8333-44445555666{len(deps.store)}")
         async with middle(monkeypatch, deps, path, answer(CHUNKED + chunk(TEXT + END) + LAST, asked=asked)) as made:
             await made.ask(call(cascade))
-    (relayed,), (plain,) = sent["relay"], sent["hooks"]
     host = b"Host: 127.0.0.1:"
-    lines = [[line for line in one.split(b"\r\n") if not line.startswith(host)] for one in (relayed, plain)]
+    asked_for = [one for (one,) in sent.values()]
+    lines = [[line for line in one.split(b"\r\n") if not line.startswith(host)] for one in asked_for]
     assert lines[0] == lines[1]
+    relayed = asked_for[0]
     assert b"X-Own: Kept as it is\r\n" in relayed
 
 
@@ -365,39 +367,81 @@ UNUSUAL: dict[str, Callable[[http.HTTPFlow], object]] = {
 }
 
 
+def asking(made: Middle, stub: Relayed) -> tuple[relay.RelayingLayer, GetHttpConnection]:
+    """The layer of a claimed call, which asks for a connection."""
+    made.handlers.append(SimpleNamespace(client=stub.flow.client_conn, transports={}))  # type: ignore[arg-type]
+    layer, asked = relay.RelayingLayer(stub.layer, made.relay), GetHttpConnection(("example.com", 443), True, None)
+    stream = HttpStream(layer.context.fork(), 1)
+    stream.flow = stub.flow
+    layer.command_sources[asked] = stream
+    return layer, asked
+
+
 @pytest.mark.parametrize("change", [None, *UNUSUAL])
 async def test_what_is_unusual_goes_mitmproxys_way(monkeypatch, deps, change) -> None:
     async with middle(monkeypatch, deps, "relay", answer("wait")) as made:
         stub = Relayed(call())
-        made.handlers.append(SimpleNamespace(client=stub.flow.client_conn, transports={}))  # type: ignore[arg-type]
         monkeypatch.setattr(made.relay, "_turn_of", lambda _: "turn_1")
-        asked = GetHttpConnection(("example.com", 443), True, None)
-        stream = HttpStream(stub.layer.context.fork(), 1)
-        stream.flow = stub.flow
-        stub.layer.command_sources[asked] = stream
+        layer, asked = asking(made, stub)
         if change is not None:
             UNUSUAL[change](stub.flow)
-        found = made.relay.call_for(stub.layer, asked)  # type: ignore[arg-type]
+        found = made.relay.call_for(layer, asked)
         assert (found is not None) is (change is None)
         made.handlers.clear()
 
 
 async def test_options_that_change_count_from_then_on(monkeypatch, deps) -> None:
     async with middle(monkeypatch, deps, "relay", answer("wait")) as made:
-        stub = Relayed(call())
-        made.handlers.append(SimpleNamespace(client=stub.flow.client_conn, transports={}))  # type: ignore[arg-type]
         monkeypatch.setattr(made.relay, "_turn_of", lambda _: "turn_1")
         mitm.add_addons(ctx.master, made.relay)
-        asked = GetHttpConnection(("example.com", 443), True, None)
-        stream = HttpStream(stub.layer.context.fork(), 1)
-        stream.flow = stub.flow
-        stub.layer.command_sources[asked] = stream
-        relayed = [made.relay.call_for(stub.layer, asked) is not None]  # type: ignore[arg-type]
+        layer, asked = asking(made, Relayed(call()))
+        relayed = [made.relay.call_for(layer, asked) is not None]
         for limit in ("1m", None):
             ctx.options.update(body_size_limit=limit)
-            relayed.append(made.relay.call_for(stub.layer, asked) is not None)  # type: ignore[arg-type]
+            relayed.append(made.relay.call_for(layer, asked) is not None)
         assert relayed == [True, False, True]
         made.handlers.clear()
+
+
+async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, response_path) -> None:
+    go = asyncio.Event()
+
+    async def slow(self: Any, hook: Any) -> None:
+        if hook.name in ("requestheaders", "responseheaders"):
+            await go.wait()
+        await SimpleConnectionHandler.handle_hook(self, hook)
+
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED, chunk(TEXT + END), LAST)) as made:
+        made.handle_hook = slow
+        asked = asyncio.create_task(made.ask(call()))
+        await until(lambda: made.handlers)
+        assert "requestheaders" not in made.hooks
+        go.set()
+        _, body = await asked
+        assert body == TEXT + END
+        assert made.hooks == ["requestheaders", "request", *ENDED]
+        assert end_of(running) == "Par"
+
+
+async def test_hooks_cost_no_task_and_pieces_no_event_of_mitmproxys(monkeypatch, deps, running, response_path) -> None:
+    """What the relay is for: the same bytes for less."""
+    pieces = [event(builders.part(word)) for word in ("One", "two", "three")]
+    shown = [piece for word in pieces for piece in (chunk(word), 0.3)]
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED, *shown, chunk(END), LAST)) as made:
+        _, body = await made.ask(call())
+        assert body == b"".join(pieces) + END
+    hooked = [seen for seen in made.events if isinstance(getattr(seen, "command", None), mitm.FLOW_HOOKS)]
+    assert len(hooked) == (4 if response_path == "hooks" else 0)
+    relayed = [seen for seen in made.events if isinstance(seen, relayed_call.Relayed)]
+    assert len(relayed) == (2 if response_path == "relay" else 0)  # its head, its end
+
+
+async def test_an_answer_of_our_own_is_one_write(monkeypatch, deps, running) -> None:
+    running.close(Failed(cancelled()))  # the language server is told to stop
+    async with middle(monkeypatch, deps, "relay", answer("wait")) as made:
+        reader, body = await made.ask(call())
+        assert (reader.head.status if reader.head else 0, b"STOP" in body) == (200, True)
+        assert len(made.writes) == 1
 
 
 async def test_what_comes_too_late_for_a_connection_is_ignored() -> None:

@@ -24,7 +24,8 @@ class Timers(Protocol):
 
 class LsCopy[Event]:
     """``deliver`` hands one event on, and returns when there is room for another; ``piece`` makes one of bytes.
-    ``spawn`` runs the delivery. ``lost``: the rest cannot be told any more, but as an error."""
+    ``spawn`` runs the delivery. ``written``: gets bytes that nothing waits before, and says whether it has written
+    them, so that they need not become an event. ``lost``: the rest cannot be told any more, but as an error."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class LsCopy[Event]:
         piece: Callable[[bytes], Event],
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        written: Callable[[bytes], bool] = lambda _: False,
         timers: Timers | None = None,
         max_bytes: int = 64 << 20,
     ) -> None:
@@ -39,6 +41,7 @@ class LsCopy[Event]:
         self._deliver = deliver
         self._piece = piece
         self._spawn = spawn
+        self._written = written
         self._timers = timers or asyncio.get_running_loop()
         self._max_bytes = max_bytes
         self._held: list[bytes] = []
@@ -74,7 +77,8 @@ class LsCopy[Event]:
             data = b"".join(self._held)
             self._held.clear()
             self._held_bytes = 0
-            self._put(self._piece(data), len(data))
+            if self._sending or not self._written(data):
+                self._put(self._piece(data), len(data))
 
     def send(self, event: Event) -> None:
         """An event of its own, behind all that is held."""

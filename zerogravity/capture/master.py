@@ -46,6 +46,8 @@ async def serve(
     mitm.no_log_events()
     mitm.no_terminal_log()
     mitm.check_no_messages()
+    mitm.copy_no_options()
+    mitm.lower_names_at_once()
     mitm.keep_queues_small()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS, started)
@@ -60,7 +62,7 @@ async def serve(
         update_alt_svc.UpdateAltSvc(),
         check,
     )
-    mitm.find_listeners_once(master)
+    mitm.Listeners(master)
     try:
         mitm.set_options(master.options, termlog_verbosity=verbosity, **settings)
         master.options.set(*further)

@@ -1,9 +1,10 @@
 """The parts of mitmproxy that have no type hints, with some: the one file where the checker looks away."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportPrivateUsage=false
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, MutableMapping
@@ -11,7 +12,7 @@ from inspect import isawaitable
 from types import SimpleNamespace
 from typing import Any, cast
 
-from mitmproxy import ctx, http
+from mitmproxy import ctx, http, optmanager
 from mitmproxy.addonmanager import safecall, traverse
 from mitmproxy.addons.termlog import TermLogHandler
 from mitmproxy.exceptions import AddonHalt
@@ -20,8 +21,20 @@ from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.commands import StartHook
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpRequestHeadersHook,
+    HttpRequestHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
+
+FLOW_HOOKS = HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook
 
 
 def headers(message: http.Message) -> MutableMapping[str, str]:
@@ -71,6 +84,22 @@ def _unchecked(_: http.MessageData) -> None:
     pass
 
 
+def lower_names_at_once() -> None:
+    """mitmproxy lowers each name of a message, in a function of its own, to find one header."""
+    setattr(http.Headers, "_kconv", staticmethod(bytes.lower))  # noqa: B010 - as above
+
+
+def copy_no_options() -> None:
+    """mitmproxy copies an option's value whenever it is read, some twenty times in a call; most cannot be changed."""
+    option, copied = optmanager._Option, optmanager._Option.current
+
+    def current(self: Any) -> Any:
+        value = self._default if self.value is optmanager.unset else self.value
+        return value if isinstance(value, str | int | None) else copied(self)
+
+    setattr(option, "current", current)  # noqa: B010 - as above
+
+
 def keep_queues_small() -> None:
     """Each of mitmproxy's layers, some six of a call, has a queue of events that is nearly always empty; an empty deque
     takes half a KiB."""
@@ -84,22 +113,22 @@ class _Queue(list[Any]):
         return self.pop(0)
 
 
-def find_listeners_once(master: Master) -> None:
+class Listeners:
     """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, and
     again when one has come: a first client may be earlier than the last addon. One that fails is logged, and keeps no
     other from being called, as before."""
-    manager, listeners, known = master.addons, dict[str, list[Callable[..., Any]]](), 0
-    by_name = cast("dict[str, object]", manager.lookup)
 
-    async def trigger_event(event: Hook) -> None:
-        nonlocal known
-        if known != len(by_name):
-            known = len(by_name)
-            listeners.clear()
-        if (found := listeners.get(event.name)) is None:
-            addons = cast("Iterable[object]", traverse(manager.chain))
-            found = [hook for addon in addons if callable(hook := getattr(addon, event.name, None))]
-            listeners[event.name] = found
+    def __init__(self, master: Master) -> None:
+        for kind in FLOW_HOOKS:
+            setattr(kind, "args", _flow_of)  # noqa: B010 - as above; theirs asks for the fields of the class each time
+        self._chain = cast("Iterable[object]", master.addons.chain)
+        self._by_name = cast("dict[str, object]", master.addons.lookup)
+        self._known = 0
+        self._found: dict[str, list[Callable[..., Any]]] = {}
+        vars(master.addons)["trigger_event"] = self._trigger_event
+
+    async def _trigger_event(self, event: Hook) -> None:
+        found = self._of(event.name)
         arguments = event.args() if found else ()
         for hook in found:
             try:
@@ -110,7 +139,18 @@ def find_listeners_once(master: Master) -> None:
             except AddonHalt:
                 return
 
-    vars(manager)["trigger_event"] = trigger_event
+    def _of(self, name: str) -> list[Callable[..., Any]]:
+        if self._known != len(self._by_name):
+            self._known = len(self._by_name)
+            self._found.clear()
+        if (found := self._found.get(name)) is None:
+            addons = cast("Iterable[object]", traverse(self._chain))
+            self._found[name] = found = [hook for one in addons if callable(hook := getattr(one, name, None))]
+        return found
+
+
+def _flow_of(hook: Any) -> list[http.HTTPFlow]:
+    return [hook.flow]
 
 
 def set_options(options: Options, **values: object) -> None:
@@ -126,6 +166,23 @@ def is_set(option: str) -> bool:
 def spawn(work: Coroutine[Any, Any, None], name: str, client: tuple[Any, ...] | None) -> None:
     """Run ``work`` on behalf of a client's connection."""
     asyncio_utils.create_task(work, name=name, keep_ref=True, client=client)
+
+
+def begun(handler: ConnectionHandler, hook: StartHook) -> asyncio.Task[None]:
+    """A hook that runs; mitmproxy's loop begins with a task at once, so nearly every one has run when this returns."""
+    return asyncio.create_task(handler.handle_hook(hook))
+
+
+def streaming(layer: HttpLayer, stream_id: int) -> http.Response | None:
+    """The answer whose pieces the layer would only frame for HTTP/1.1 and write at this moment: its head has been
+    sent, nothing waits before them, and nobody reads, keeps or encrypts them."""
+    stream, client = layer.streams.get(stream_id), layer.connections.get(layer.context.client)
+    if stream is None or not isinstance(client, Http1Server) or layer.context.client.tls:
+        return None
+    if stream.server_state != stream.state_stream_response_body or is_set("store_streamed_bodies"):
+        return None
+    response, busy = stream.flow.response, stream._paused or client._paused
+    return None if busy or response is None or response.stream is not True else response
 
 
 def client_has_reset(stream: HttpStream) -> bool:

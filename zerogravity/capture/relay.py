@@ -9,16 +9,20 @@ unusual (``Relay.call_for``).
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import cast
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
-from mitmproxy.proxy import events, layer
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.layers.http import GetHttpConnection, GetHttpConnectionCompleted, HttpLayer, HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import UpstreamMode
+from mitmproxy.proxy.server import ConnectionHandler
 
 from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.relayed_call import Relayed, RelayedCall
@@ -68,11 +72,10 @@ class Relay:
                 self._options_are_unusual = any(mitm.is_set(name) for name in UNUSUAL)
             if turn is None or self._options_are_unusual or _is_unusual(flow, event):
                 return None
-            handler = proxy_guard.handler_of(flow.client_conn)
-            if handler is None:
+            if asking.handler is None:
                 return None
             target = Target(*event.address, event.tls, _name(asking, event))
-            call = RelayedCall(flow, asking, handler, self.carrier, target, failed=self._failed)
+            call = RelayedCall(flow, asking, asking.handler, self.carrier, target, failed=self._failed)
             self._calls[flow], self.google = call, target
             self._due.discard(turn)
         except Exception:  # guard: the call goes mitmproxy's way
@@ -147,7 +150,29 @@ class RelayingLayer(HttpLayer):
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, Relayed) and event.connection not in self.connections:
             return  # nobody waits for it any more
-        yield from super()._handle_event(event)
+        yield from _joined(cast("Iterator[commands.Command]", super()._handle_event(event)))
+
+    @cached_property
+    def handler(self) -> ConnectionHandler | None:
+        """Of the client's connection."""
+        return proxy_guard.handler_of(self.context.client)
+
+    def event_to_child(self, child: layer.Layer | HttpStream, event: events.Event) -> layer.CommandGenerator[None]:
+        """A flow's hook that has run at once is over: mitmproxy would come back to it through all layers, in a task of
+        its own, which costs more than nearly all that hooks do."""
+        for command in super().event_to_child(child, event):
+            if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None:
+                yield command
+            elif (hooking := mitm.begun(self.handler, command)).done():
+                hooking.result()
+                self.command_sources.pop(command)
+                yield from self.event_to_child(child, events.HookCompleted(command))
+            else:
+                mitm.spawn(self._completed(self.handler, hooking, command), command.name, self.context.client.peername)
+
+    async def _completed(self, handler: ConnectionHandler, hooking: asyncio.Task[None], hook: StartHook) -> None:
+        await hooking
+        await handler.server_event(events.HookCompleted(hook))
 
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> layer.CommandGenerator[None]:
         call = self._relay.call_for(self, event)
@@ -157,6 +182,24 @@ class RelayingLayer(HttpLayer):
         stream = self.command_sources.pop(event)
         call.register()
         yield from self.event_to_child(stream, GetHttpConnectionCompleted(event, (call.server, None)))
+
+
+def _joined(given: Iterator[commands.Command]) -> Iterator[commands.Command]:
+    """What goes to one connection in a row goes in one write."""
+    held: commands.SendData | None = None
+    try:
+        for command in given:
+            if isinstance(command, commands.SendData) and held is not None and command.connection is held.connection:
+                held.data += command.data
+                continue
+            ready, held = held, command if isinstance(command, commands.SendData) else None
+            if ready is not None:
+                yield ready
+            if held is None:
+                yield command
+    finally:
+        if held is not None:
+            yield held
 
 
 def _is_unusual(flow: http.HTTPFlow, event: GetHttpConnection) -> bool:
