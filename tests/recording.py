@@ -108,7 +108,7 @@ def recording(tmp_path, clock):
     def start(directory=None, **options):
         root = directory or tmp_path / "traces"
         now = [WALL]
-        recorder = Recorder(root, wall=lambda: now[0], tick=3600, **options)
+        recorder = Recorder(root, wall=lambda: now[0], **{"tick": 3600, **options})
         store = MitmStore(clock)
         recorder.attach(store)
         made.append(Recording(root, clock, store, recorder, now))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
-from zerogravity.worker import BackgroundWorker
+from zerogravity.worker import BackgroundWorker, OthersLoad
 
 
 @pytest.fixture
@@ -59,6 +60,62 @@ def test_a_pause_is_over_by_itself(worker):
     done = threading.Event()
     worker(lambda _: done.set(), pause=0.001).put(1)
     assert done.wait(10)
+
+
+def test_it_waits_while_others_are_busy_and_no_longer_than_its_patience(worker):
+    done, asked = threading.Event(), []
+
+    def load():
+        asked.append(1)
+        return 0.9
+
+    worker(lambda _: done.set(), pause=0.001, patience=0.02, load=load).put(1)
+    assert done.wait(10)
+    assert len(asked) > 20, "it looked after each pause"
+
+
+def test_it_begins_as_soon_as_others_are_not_busy(worker):
+    done, loads = threading.Event(), iter([0.0, 0.9, 0.9, 0.9])
+    worker(lambda _: done.set(), pause=0.001, patience=1000, load=lambda: next(loads, 0.1)).put(1)
+    assert done.wait(10)
+
+
+@pytest.mark.parametrize("hurry", ["flush", "close"])
+def test_an_order_ends_its_patience(worker, hurry):
+    batches = []
+    each = worker(batches.append, pause=1000, patience=100_000, load=lambda: 1.0)
+    each.put(1)
+    getattr(each, hurry)()
+    assert batches == [[1]]
+
+
+def test_work_that_is_due_without_an_item_waits_as_well(worker):
+    done, loads = threading.Event(), iter([0.9] * 5)
+    due = iter([0.001])
+    each = worker(
+        lambda _: done.set(), pause=0.001, patience=1000, load=lambda: next(loads, 0.1),
+        every=lambda: None if done.is_set() else next(due, 0.001),
+    )  # fmt: skip
+    assert done.wait(10)
+    assert next(loads, None) is None
+    each.close()
+
+
+def burn(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_the_load_of_others_is_not_ones_own():
+    load = OthersLoad()
+    load()
+    burn(0.05)
+    own = load()
+    thread = threading.Thread(target=burn, args=(0.1,))
+    thread.start()
+    thread.join()
+    assert own < load()
 
 
 def test_a_full_queue_drops_and_does_not_wait(worker):

@@ -45,7 +45,7 @@ async def recorded(
             written=lambda days: None if shared is None else shared.written(days),
         )  # fmt: skip
         indexer = Indexer(config.trace_path, report=partial(health.report, "trace index"))
-        recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.known)
+        recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.of)
         for writer in (spans, shared, sums, lines, sessions, indexer, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)

@@ -1,6 +1,7 @@
 """``BackgroundWorker``: work that must never hold up a turn, done in batches by one thread behind a bounded queue.
 
-A full queue drops and counts. Failures are logged, counted and reported, and the thread goes on.
+A full queue drops and counts. Failures are logged, counted and reported, and the thread goes on. Work that can wait
+does so while the rest of the process is busy: a thread that computes takes half of the interpreter's time.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from zerogravity.core.callbacks import run_guarded
 
 MOST = 8  # pauses
+BUSY = 0.75  # of a core, by the other threads of this process
 
 logger = logging.getLogger("zerogravity.ops")
 
@@ -23,12 +26,26 @@ class _Flush:
     done: threading.Event = field(default_factory=threading.Event)
 
 
+class OthersLoad:
+    """What part of a core the other threads of this process have taken since the last call. For one thread."""
+
+    def __init__(self) -> None:
+        self._wall = self._cpu = 0.0
+
+    def __call__(self) -> float:
+        wall, cpu = time.monotonic(), time.process_time() - time.thread_time()
+        load = (cpu - self._cpu) / max(wall - self._wall, 1e-6)
+        self._wall, self._cpu = wall, cpu
+        return load
+
+
 class BackgroundWorker[T]:
     """From ``start`` to ``close``, ``work`` gets what has been put since the last time.
 
     ``report``  gets each change of ``degraded``: None, or why the work fails.
     ``pause``   seconds without a further item before the work begins, so that items that come one after another wake
                 the thread once; it begins after ``MOST`` of them in any case, and ``flush`` and ``close`` do not wait.
+    ``patience``  how many seconds of pauses it waits while others are busy; with a ``pause`` only. ``load``: how busy.
     ``every``   seconds after which work is wanted although nothing has come; None: now it is not.
     ``ended``   is called in the thread when all is done.
     """
@@ -40,6 +57,8 @@ class BackgroundWorker[T]:
         *,
         limit: int = 1000,
         pause: float = 0,
+        patience: float = 0,
+        load: Callable[[], float] | None = None,
         every: Callable[[], float | None] = lambda: None,
         ended: Callable[[], object] = lambda: None,
         report: Callable[[str | None], None] = lambda _: None,
@@ -52,6 +71,8 @@ class BackgroundWorker[T]:
         self._report = report
         self._queue: queue.Queue[T | _Flush | None] = queue.Queue(limit)
         self._pause = pause
+        self._patience = round(patience / pause) if pause else 0  # pauses
+        self._load = load or OthersLoad()
         self._every = every
         self._ended = ended
         self._hurry = threading.Event()
@@ -116,10 +137,12 @@ class BackgroundWorker[T]:
 
     def _wait(self) -> list[T | _Flush | None]:
         """What has come, as soon as work is wanted."""
+        given: list[T | _Flush | None] = []
         try:
-            given = [self._queue.get(timeout=self._every())]
+            given.append(self._queue.get(timeout=self._every()))
         except queue.Empty:
-            return []
+            if not self._is_busy():
+                return []
         if self._pause:
             self._calm()
         try:
@@ -129,11 +152,19 @@ class BackgroundWorker[T]:
             return given
 
     def _calm(self) -> None:
-        for _ in range(MOST):
+        self._is_busy()
+        for number in range(1, max(MOST, self._patience) + 1):
             before = self._queue.qsize()
-            if self._hurry.wait(self._pause) or self._queue.qsize() in (before, self._queue.maxsize):
+            if self._hurry.wait(self._pause) or self._queue.qsize() == self._queue.maxsize:
+                break
+            quiet = number >= MOST or self._queue.qsize() == before
+            if not (self._is_busy() and number < self._patience) and quiet:
                 break
         self._hurry.clear()
+
+    def _is_busy(self) -> bool:
+        """Since the last time; only asked where there is patience for it."""
+        return self._patience > 0 and self._load() > BUSY
 
     def _guarded(self, batch: list[T]) -> None:
         """Guard point: background work may fail, and the thread goes on."""

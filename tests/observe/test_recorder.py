@@ -224,6 +224,26 @@ def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):
     assert recorder.dropped == 5, "one turn that could not be written, one request after the end"
 
 
+def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recording, make_turn):
+    written = threading.Event()
+    made = recording(on_finished=lambda _: written.set(), pause=0.01)
+    say(made.store.open(make_turn()), made.clock, "x")
+    assert written.wait(10)
+    assert trace_reader.find(made.root).state.text == "x"
+
+
+def test_a_running_turn_is_written_now_and_then(recording, make_turn, monkeypatch):
+    made, written = recording(tick=0.01, pause=0.01), threading.Event()
+    append = trace_folders.append
+    monkeypatch.setattr(trace_folders, "append", lambda *given: (append(*given), written.set()))
+    running = made.store.open(make_turn())
+    running.append(0, b"", (AttemptOpened(), TextDelta("so far")))
+    assert written.wait(10)
+    assert not running.closed
+    made.flush()
+    assert trace_reader.find(made.root).state.text == "so far"
+
+
 def test_our_own_mistake_costs_one_trace(recording, make_turn, monkeypatch, caplog):
     told = []
     made = recording(report=told.append)

@@ -21,7 +21,7 @@ from zerogravity.wire.narrow import count, members, number, text, texts
 from zerogravity.worker import BackgroundWorker
 
 BATCH = 20  # turns of a transaction
-PAUSE_S = 0.5  # a turn can be found that long after its end
+PAUSE_S, PATIENCE_S = 0.5, 5.0  # a turn can be found that long after its end; in a rush of turns, so long
 QUEUED = 10_000
 REST_S = 0.05  # after each batch: turns that run share the interpreter with it
 RETRY_S = 5.0  # after which an index that could not be written is tried again
@@ -155,7 +155,7 @@ class Indexer:
         self._index = TraceIndex(root / FILE)
         self._behind = True  # the index may lack more than it is told of
         self.worker: BackgroundWorker[Path] = BackgroundWorker(
-            "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, report=report,
+            "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, patience=PATIENCE_S, report=report,
             every=lambda: RETRY_S if self.worker.degraded else None,
         )  # fmt: skip
 

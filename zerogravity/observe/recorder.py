@@ -1,4 +1,4 @@
-"""``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs three queue
+"""``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs four queue
 puts of references per turn; the thread itself reads events from the channel, in batches, and begins when it is quiet: a
 turn that is short is written once, when it is over.
 
@@ -28,8 +28,10 @@ from zerogravity.worker import BackgroundWorker
 
 logger = logging.getLogger("zerogravity.trace")
 
-TICK_S = 0.25  # how often running turns are written, which `trace show --follow` sees, while few are set up
-LAG = 8
+PAUSE_S = 0.25  # of quiet, before what has come is written
+PATIENCE_S = 5.0  # while turns take all of the interpreter's time
+TICK_S = 1.0  # how often running turns are written, which `trace show --follow` sees
+MANY = 64  # of them are written half as often
 EARLY = 64  # requests kept until their turn is opened
 SWEEP_S = 600.0
 
@@ -76,7 +78,17 @@ class _Requests:
         return sum(len(request.body) for request in self.requests)
 
 
-_Job = _Opened | _Requests
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _All:
+    """All that has come, of all turns."""
+
+
+_Job = _Opened | _Requests | _Closed | _All
 
 
 class Recorder(RequestSink):
@@ -98,6 +110,8 @@ class Recorder(RequestSink):
         on_finished: Callable[[Path], None] = lambda _: None,
         on_removed: Callable[[Path], None] = lambda _: None,
         tick: float = TICK_S,
+        pause: float = PAUSE_S,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = Path(directory)
         self.limits = limits or TraceLimits()
@@ -109,9 +123,11 @@ class Recorder(RequestSink):
         self._on_finished = on_finished
         self._on_removed = on_removed
         self._tick = tick
+        self._clock = clock
+        self._due = clock() + tick  # when running turns are written next
         self._worker: BackgroundWorker[_Job] = BackgroundWorker(
-            "trace", self._work, limit=self.limits.jobs, pause=tick, every=self._every,
-            ended=self._end,
+            "trace", self._work, limit=self.limits.jobs, pause=pause, patience=PATIENCE_S,
+            every=self._every, ended=self._end,
         )  # fmt: skip
         self._put_bytes = 0  # written by the hot path only
         self._done_bytes = 0  # written by the thread only
@@ -128,6 +144,7 @@ class Recorder(RequestSink):
         """Record every turn that ``store`` opens from now on."""
         self._worker.start()
         store.on_open.append(self._opened)
+        store.on_closed.append(lambda channel: self._put(_Closed(channel.id)))
 
     def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         """Requests of a turn; may come before it is opened."""
@@ -135,7 +152,7 @@ class Recorder(RequestSink):
 
     def flush(self, timeout: float = 10) -> bool:
         """Wait until everything so far is on disk. Not for the hot path."""
-        return self._worker.flush(timeout)
+        return self._worker.flush(timeout) and self._worker.put(_All()) and self._worker.flush(timeout)
 
     def close(self, timeout: float = 10) -> None:
         """Write what is left, including unfinished turns."""
@@ -164,16 +181,17 @@ class Recorder(RequestSink):
     # -- the thread --------------------------------------------------------------------------------------------
 
     def _every(self) -> float | None:
-        """The more turns run, the more is written at a time, up to ``LAG`` times as late."""
-        return self._tick * min(max(1, len(self._open) // 8), LAG) if self._open else None
+        return max(self._due - self._clock(), 0) if self._open else None
 
     def _work(self, jobs: list[_Job]) -> None:
         for job in jobs:
             self._guarded(self._take, job)
-        for writer in list(self._open.values()):
-            self._guarded(self._advance, writer)
+        if (now := self._clock()) >= self._due:
+            self._due = now + self._tick * (1 if len(self._open) < MANY else 2)
+            self._advance_all()
 
     def _end(self) -> None:
+        self._advance_all()
         for writer in list(self._open.values()):
             self._guarded(self._finish, writer)
 
@@ -184,6 +202,15 @@ class Recorder(RequestSink):
             case _Requests():
                 self._done_bytes += job.size
                 self._write_requests(job)
+            case _Closed(turn_id):
+                if (writer := self._open.get(turn_id)) is not None:
+                    self._advance(writer)
+            case _All():
+                self._advance_all()
+
+    def _advance_all(self) -> None:
+        for writer in list(self._open.values()):
+            self._guarded(self._advance, writer)
 
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
@@ -261,7 +288,7 @@ class Recorder(RequestSink):
 
     def _degrade(self, text: str, about: _Job | TurnWriter) -> None:
         self._lost += 1
-        writer = self._open.pop(about.turn_id if isinstance(about, _Requests) else about.channel.id, None)
+        writer = None if isinstance(about, _All) else self._open.pop(_turn_id(about), None)
         if writer is not None and not (writer.folder / trace_folders.SUMMARY).exists():
             trace_folders.remove(writer.folder)
         if self._trouble != text:
@@ -273,6 +300,10 @@ class Recorder(RequestSink):
         if self._trouble is not None:
             self._trouble = None
             run_guarded(self._report, None)
+
+
+def _turn_id(about: _Opened | _Requests | _Closed | TurnWriter) -> str:
+    return about.turn_id if isinstance(about, _Requests | _Closed) else about.channel.id
 
 
 TraceSink = Recorder | NullRecorder

@@ -36,6 +36,7 @@ from zerogravity.worker import BackgroundWorker
 LIMIT = 20_000  # turns that are known: about 1 kB each
 ALIKE = 64  # turns with one mark that are looked at
 QUEUED = 10_000
+PAUSE_S = 0.1  # of quiet; see ``turn_lines``
 WAIT_S = 5.0
 TEXTS = ("session", "previous", "branch", "lineage")
 
@@ -139,7 +140,9 @@ class Sessions:
 
     def attach(self, store: MitmStore, past: Callable[[], Iterable[Past]] = tuple) -> None:
         """Place every turn that ``store`` opens from now on, in a thread of its own, which first reads ``past``."""
-        worker = self._worker = BackgroundWorker[Callable[[], object]]("sessions", _run_each, limit=QUEUED)
+        worker = self._worker = BackgroundWorker[Callable[[], object]](
+            "sessions", _run_each, limit=QUEUED, pause=PAUSE_S
+        )
         worker.put(lambda: self.seed(past()))
         worker.start()
         store.on_open.append(lambda channel: worker.put(lambda: self.place(channel.turn)))

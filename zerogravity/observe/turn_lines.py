@@ -27,6 +27,7 @@ Parts = list[tuple[str, str]]  # words, and their style: "", dim, green, yellow 
 
 LEFT = frozenset({Termination.CLIENT_GONE, Termination.CANCELLED, Termination.SHUTDOWN})  # ended by choice
 CUT = frozenset({Termination.LENGTH, Termination.FILTERED})
+PAUSE_S = 0.1  # of quiet: to wake a thread for each turn is a tenth of what a small one costs
 BEGINNING = 100  # characters of a failure's message
 TOOLS = 4  # that are named
 MEMBERS = (  # of a row, those that stay as they are when the turn is over; what was asked is none of the log's business
@@ -42,14 +43,15 @@ class _Ended:
 
 
 class TurnLines:
-    """``placed``: a turn's id → where it stands among the others."""
+    """``placed``: where a turn stands among the others; asked in the thread."""
 
     def __init__(
-        self, placed: Callable[[str], Placement] = lambda _: NOWHERE, *, wall: Callable[[], float] = time.time
-    ) -> None:
+        self, placed: Callable[[CascadeChannel], Placement] = lambda _: NOWHERE, *,
+        wall: Callable[[], float] = time.time,
+    ) -> None:  # fmt: skip
         self._placed = placed
         self._wall = wall
-        self.worker: BackgroundWorker[_Ended] = BackgroundWorker("turn-lines", self._log)
+        self.worker: BackgroundWorker[_Ended] = BackgroundWorker("turn-lines", self._log, pause=PAUSE_S)
 
     def attach(self, store: MitmStore) -> None:
         """Log every turn of ``store`` that ends from now on."""
@@ -67,7 +69,7 @@ class TurnLines:
     def _log(self, batch: list[_Ended]) -> None:
         prices.load()  # else those of the first turns are missing
         for ended in batch:
-            parts, turn = described(ended.channel, self._placed(ended.channel.id))
+            parts, turn = described(ended.channel, self._placed(ended.channel))
             words = " ".join(words for words, _ in parts)
             more = {"parts": parts, "turn": turn}
             record = logger.makeRecord(logger.name, logging.INFO, __file__, 0, words, (), None, extra=more)

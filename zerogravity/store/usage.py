@@ -26,6 +26,7 @@ from zerogravity.worker import BackgroundWorker
 
 FILE = "usage.sqlite"  # in the data folder
 BUSY_S = 5.0
+PATIENCE_S = 5.0  # in a rush of turns
 PAUSE_S = 1.0  # what turns end in it is one write: that costs as much as the rest of a small turn's bookkeeping
 QUEUED = 10_000
 MAX_NAME = 100  # the model of a passive call is anything
@@ -271,7 +272,7 @@ class UsageLog:
         self._pending: list[Row] = []  # the thread's own; few rows, since they are summed
         self._forgotten = ""  # since which day sessions are told apart
         self.worker: BackgroundWorker[_Ended] = BackgroundWorker(
-            "usage", self._write, limit=QUEUED, pause=PAUSE_S, report=report
+            "usage", self._write, limit=QUEUED, pause=PAUSE_S, patience=PATIENCE_S, report=report
         )
 
     def attach(self, store: MitmStore) -> None:
