@@ -50,15 +50,23 @@ class Crowd:
 
 @pytest.mark.parametrize("count", [1, 2, 5])
 async def test_of_those_that_come_at_once_a_few_begin_in_each_round(count: int) -> None:
-    crowd = Crowd(Pace(count), 20)
+    crowd = Crowd(Pace(count, 100), 20)
     rounds = await crowd.rounds()
     assert max(rounds) == count
     assert len(rounds) <= 20 / count + 3, "and no round is left out"
     assert crowd.begun == [*range(20)], "first come, first served"
 
 
+async def test_of_a_crowd_many_begin_in_each_round() -> None:
+    crowd = Crowd(Pace(2, 16), 60)
+    rounds = [begun for begun in await crowd.rounds() if begun]
+    assert rounds[:4] == [2, 16, 16, 16]
+    assert rounds[4:] == [2] * 5
+    assert crowd.begun == [*range(60)]
+
+
 async def test_one_alone_does_not_wait() -> None:
-    pace = Pace(1)
+    pace = Pace(1, 100)
     for _ in range(3):
         crowd = Crowd(pace, 1)
         await asyncio.sleep(0)
@@ -68,7 +76,7 @@ async def test_one_alone_does_not_wait() -> None:
 
 
 async def test_one_that_never_gets_on_and_those_that_give_up_keep_nobody_from_beginning() -> None:
-    crowd = Crowd(Pace(1), 10)
+    crowd = Crowd(Pace(1, 100), 10)
     await asyncio.sleep(0)
     for number in (3, 4, 5):
         crowd.tasks[number].cancel()
@@ -77,7 +85,7 @@ async def test_one_that_never_gets_on_and_those_that_give_up_keep_nobody_from_be
 
 
 async def test_those_that_come_later_go_behind_those_that_wait() -> None:
-    pace = Pace(1)
+    pace = Pace(1, 100)
     first = Crowd(pace, 5)
     await asyncio.sleep(0)
     late = Crowd(pace, 1)
@@ -86,7 +94,7 @@ async def test_those_that_come_later_go_behind_those_that_wait() -> None:
 
 
 async def test_nothing_runs_when_nobody_comes() -> None:
-    pace = Pace(2)
+    pace = Pace(2, 100)
     crowd = Crowd(pace, 3)
     await crowd.rounds()
     for _ in range(3):

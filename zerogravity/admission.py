@@ -42,16 +42,17 @@ class AdmissionQueue:
 
 
 class Pace:
-    """Lets ``count`` begin in each round of the event loop, so that those that have begun get on before the next ones
-    do: all at once would go step by step side by side, and each be as late as the last.
+    """Lets ``few`` begin in each round of the event loop, so that those that have begun get on before the next ones do:
+    all at once would go step by step side by side, and each be as late as the last. While more than ``many`` wait, so
+    many begin: short rounds cost, and the last of a crowd waits for all of them.
 
     A loop that has little to do takes a round in no time, so nobody waits for others that wait; and nobody has to say
     that it has got on, so one that never does keeps no other from beginning.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._left = count  # of this round
+    def __init__(self, few: int, many: int) -> None:
+        self._few, self._many = few, many
+        self._left = few  # of this round
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._pacing = False
 
@@ -68,12 +69,12 @@ class Pace:
         await mine
 
     def _next_round(self) -> None:
-        self._left = self._count
+        self._left = begin = self._many if len(self._waiting) > self._many else self._few
         while self._waiting and self._left:
             following = self._waiting.popleft()
             if not following.done():  # else it has given up
                 following.set_result(None)
                 self._left -= 1
-        self._pacing = self._left < self._count
+        self._pacing = self._left < begin
         if self._pacing:
             asyncio.get_running_loop().call_soon(self._next_round)

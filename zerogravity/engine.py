@@ -29,7 +29,7 @@ from zerogravity.rounds import Rule
 logger = logging.getLogger("zerogravity.engine")
 LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
-STARTS = 2  # turns that start in one round of the event loop (measured; a turn needs some tens of rounds)
+STARTS = 2, 16  # of few turns and of many, in one round of the event loop (measured; a turn needs some tens of them)
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Engine:
         self._rules = rules
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
-        self._pace = Pace(STARTS)
+        self._pace = Pace(*STARTS)
         self._tasks = background.Tasks()
         self._spawn = self._tasks.spawn
         self._lingering: set[asyncio.Task[None]] = set()
