@@ -226,13 +226,14 @@ def pieces(parts: Sequence[str]) -> list[str]:
 def _value(value: object, kind: int, depth: int) -> object:
     """``kind``: what the value is the value of: nothing special, a secret's name, a schema of a secret, or a map of
     names to such schemas."""
-    if isinstance(value, str):
-        return MASK if kind != _OPEN and value else text(value)
-    if isinstance(value, _ARRAY):  # before Mapping, an abstract class, of which it is dear to ask
+    form = type(value)
+    if form is str or isinstance(value, str):
+        return MASK if kind != _OPEN and value else text(cast("str", value))
+    if form is not dict and isinstance(value, _ARRAY):  # before Mapping, an abstract class, of which it is dear to ask
         return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in cast("Sequence[object]", value)]
-    if isinstance(value, _NUMBER):
+    if form is not dict and isinstance(value, _NUMBER):
         return value if kind == _OPEN or isinstance(value, bool) else MASK
-    if type(value) is dict or isinstance(value, Mapping):
+    if form is dict or isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return {}
         members = cast("Mapping[str, object]", value)
@@ -247,7 +248,7 @@ def _value(value: object, kind: int, depth: int) -> object:
             while shown != key and shown in made:
                 shown += "'"
             inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
-            made[shown] = text(item) if isinstance(item, str) and inner == _OPEN else _value(item, inner, depth + 1)
+            made[shown] = text(item) if type(item) is str and inner == _OPEN else _value(item, inner, depth + 1)
         if kind == _SCHEMA and isinstance(description := made.get("description"), str):
             made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, description)
         return made

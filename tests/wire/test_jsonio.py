@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 import tracemalloc
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -45,19 +46,21 @@ BIG = 2**64 + 1
     ],
 )
 def test_loads(data: bytes, value: object) -> None:
-    assert jsonio.loads(data) == value
+    assert jsonio.loads(data) == jsonio.exact(data) == value
 
 
-def test_loads_nan() -> None:
-    assert math.isnan(jsonio.loads(b"[NaN]")[0])
+@pytest.mark.parametrize("loads", [jsonio.loads, jsonio.exact])
+def test_loads_nan(loads: Callable[[bytes], Any]) -> None:
+    assert math.isnan(loads(b"[NaN]")[0])
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[1,]", b"{'a': 1}", b'"\x00"', b"nul", b'{"a":1} x', b"\xff", b"[" * 100_000]
 )
 def test_loads_refuses(data: bytes) -> None:
-    with pytest.raises(ValueError):
-        jsonio.loads(data)
+    for loads in (jsonio.loads, jsonio.exact):
+        with pytest.raises(ValueError):
+            loads(data)
 
 
 def test_a_syntax_error_says_where() -> None:
@@ -185,13 +188,14 @@ NUMBERED = st.recursive(
 @given(NUMBERED)
 def test_all_numbers_keep_their_text(text: str) -> None:
     for spaced in (text, text.replace(" , ", ",").replace(": ", ":")):  # the second as ``dumps`` writes it
-        assert spellings(jsonio.dumps(jsonio.loads(spaced.encode()))) == spellings(spaced)
+        for loads in (jsonio.loads, jsonio.exact):
+            assert spellings(jsonio.dumps(loads(spaced.encode()))) == spellings(spaced)
 
 
 def test_what_dumps_wrote_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     value = {"a": [1.5, -0.0, 1e300, 7], "b": "1.10"}
     data = jsonio.dumps(value)
-    monkeypatch.setattr(jsonio, "_exact", None)
+    monkeypatch.setattr(jsonio, "exact", None)
     assert jsonio.loads(data) == value
 
 

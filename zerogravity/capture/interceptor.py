@@ -111,7 +111,7 @@ class Interceptor:
         running: RunningTurn | None = None
         try:
             content = flow.request.get_content(strict=False) or b""
-            body = narrow.an_object(jsonio.loads(content))
+            body = narrow.an_object(jsonio.exact(content))
             if body is not None:
                 found = match.match(flow.request.path, body)
                 running = deps.store.find(found.cascade_id) if found.cascade_id else None

@@ -89,7 +89,8 @@ class Bodies(RequestSink):
         kept = self._kept.setdefault(turn_id, {})
         shared = {id(request.headers): redact.headers(request.headers) for request in requests}
         for request in requests:
-            shown = replace(request, headers=shared[id(request.headers)], body=self._packed(request.body))
+            about, headers = request.about, shared[id(request.headers)]
+            shown = Request(request.name, request.attempt_no, about, headers, self._packed(request.body))
             before = kept.get((request.name, request.attempt_no))
             self.bytes += shown.size - (before.size if before is not None else 0)
             kept[request.name, request.attempt_no] = shown
