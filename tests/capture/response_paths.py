@@ -46,13 +46,14 @@ class Handler(server.SimpleConnectionHandler):
 class Middle:
     """``client``: sends a flow's request as a language server would. ``hooks``: what ran, in order. ``carried``: how
     many calls the relay has taken. ``events``: what mitmproxy's layers got; ``writes``: to clients.
-    ``handle_hook``: runs one, with its connection's handler."""
+    ``handle_hook``: runs one, with its connection's handler. ``tunnelled``: the language server calls through one."""
 
     def __init__(self, deps: Deps, response_path: ResponsePath, google: int) -> None:
         self.hooks: list[str] = []
         self.events: list[events.Event] = []
         self.writes: list[bytes] = []
         self.handle_hook: Callable[[Any, Any], Coroutine[Any, Any, None]] = server.SimpleConnectionHandler.handle_hook
+        self.tunnelled = False
         self.flows: list[http.HTTPFlow] = []
         self.handlers: list[server.SimpleConnectionHandler] = []
         self.failures: list[None] = []
@@ -60,10 +61,9 @@ class Middle:
         self.interceptor = Interceptor(abort=self.relay.abort, given_up=lambda _: False)
         self.interceptor.deps = deps
         self.carrier = Carrier()
-        if response_path != "hooks":
+        if response_path == "relay":
             self.relay.carrier = self.carrier
         self.target = Target("127.0.0.1", google, False, "127.0.0.1")
-        self._mode = mode_specs.ProxyMode.parse(f"reverse:http://127.0.0.1:{google}")
         self._chooser = next_layer.NextLayer()
         self._addons: list[Any] = [self.interceptor, self.relay]
 
@@ -90,9 +90,10 @@ class Middle:
         names = ("requestheaders", "request", "responseheaders", "response", "error")
         hooks: dict[str, Any] = {name: self._hook(name) for name in names}
         hooks["next_layer"] = lambda asked: (self._chooser.next_layer(asked), layers.next_layer(asked))
-        made = Handler(reader, writer, self._context.options, self._mode, hooks)
+        spec = "regular" if self.tunnelled else f"reverse:http://127.0.0.1:{self.target.port}"
+        made = Handler(reader, writer, self._context.options, mode_specs.ProxyMode.parse(spec), hooks)
         made.middle = self
-        made.layer = modes.ReverseProxy(made.layer.context)
+        made.layer = (modes.HttpProxy if self.tunnelled else modes.ReverseProxy)(made.layer.context)
         self.handlers.append(made)
         await made.handle_client()
 
@@ -119,6 +120,9 @@ class Middle:
         """(the answer as its reader has it, its body), on a connection of its own."""
         stream, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
+            if self.tunnelled:
+                writer.write(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % self.target.port)
+                await stream.readuntil(b"\r\n\r\n")
             writer.write(assemble_request(flow.request))
             reader, body = AnswerReader(), b""
             async with asyncio.timeout(10):

@@ -8,13 +8,14 @@ import gc
 import gzip
 import json
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mitmproxy import ctx, http
 from mitmproxy.net.http.http1 import assemble_request
+from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream
 from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -189,7 +190,7 @@ async def test_whatever_comes_both_paths_tell_the_same(monkeypatch, clock, make_
             await until(lambda made=made, hooks=hooks: made.hooks[2:] == hooks)
             assert end_of(running) == end
             assert made.interceptor.claims == {}
-            assert (made.relay.google is not None) is (path != "hooks")
+            assert (made.relay.google is not None) is (path == "relay")
         assert reader.head is not None
         seen[path] = (reader.head.status, dict(reader.head.headers), body, reader.error, reader.keeps)
     status, _, _, error, keeps = seen["hooks"]
@@ -403,7 +404,8 @@ async def test_options_that_change_count_from_then_on(monkeypatch, deps) -> None
         made.handlers.clear()
 
 
-async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, response_path) -> None:
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, response_path, tunnelled) -> None:
     go = asyncio.Event()
 
     async def slow(self: Any, hook: Any) -> None:
@@ -412,7 +414,7 @@ async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, r
         await SimpleConnectionHandler.handle_hook(self, hook)
 
     async with middle(monkeypatch, deps, response_path, answer(CHUNKED, chunk(TEXT + END), LAST)) as made:
-        made.handle_hook = slow
+        made.handle_hook, made.tunnelled = slow, tunnelled
         asked = asyncio.create_task(made.ask(call()))
         await until(lambda: made.handlers)
         assert "requestheaders" not in made.hooks
@@ -420,6 +422,35 @@ async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, r
         _, body = await asked
         assert body == TEXT + END
         assert made.hooks == ["requestheaders", "request", *ENDED]
+        assert end_of(running) == "Par"
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_hook_that_fails_holds_nothing_up(monkeypatch, deps, running, late) -> None:
+    async def failing(self: Any, hook: Any) -> None:
+        await SimpleConnectionHandler.handle_hook(self, hook)
+        if late:
+            await asyncio.sleep(0)
+        if isinstance(hook, mitm.FLOW_HOOKS):
+            raise RuntimeError("forced")
+
+    async with middle(monkeypatch, deps, "relay", answer(CHUNKED, chunk(TEXT + END), LAST)) as made:
+        made.handle_hook = failing
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        _, body = await made.ask(call())
+        assert body == TEXT + END
+        assert made.hooks == ["requestheaders", "request", *ENDED]
+
+
+async def test_a_piece_that_cannot_be_written_past_mitmproxy_goes_its_way(monkeypatch, deps, running) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("forced")
+
+    monkeypatch.setattr(mitm, "streaming", broken)
+    async with middle(monkeypatch, deps, "relay", answer(CHUNKED, chunk(TEXT), 0.3, chunk(END), LAST)) as made:
+        _, body = await made.ask(call())
+        assert body == TEXT + END
+        assert made.failures
         assert end_of(running) == "Par"
 
 
@@ -442,6 +473,29 @@ async def test_an_answer_of_our_own_is_one_write(monkeypatch, deps, running) -> 
         reader, body = await made.ask(call())
         assert (reader.head.status if reader.head else 0, b"STOP" in body) == (200, True)
         assert len(made.writes) == 1
+
+
+async def test_what_goes_to_one_connection_in_a_row_is_joined() -> None:
+    to, other = tflow.tclient_conn(), tflow.tclient_conn()
+
+    def given(*, fails: bool = False) -> Iterator[commands.Command]:
+        for connection, data in ((to, b"a"), (to, b"b"), (other, b"c")):
+            yield commands.SendData(connection, data)
+        if fails:
+            raise RuntimeError("forced")
+        yield commands.Log("d")
+
+    def seen(command: commands.Command) -> bytes:
+        return command.data if isinstance(command, commands.SendData) else b"log"
+
+    assert [seen(one) for one in relay._joined(given())] == [b"ab", b"c", b"log"]
+    broken = relay._joined(given(fails=True))
+    assert [seen(next(broken)), seen(next(broken))] == [b"ab", b"c"], "what came before is sent all the same"
+    with pytest.raises(RuntimeError):
+        next(broken)
+    left = relay._joined(given())
+    assert seen(next(left)) == b"ab"
+    cast("Generator[object]", left).close()
 
 
 async def test_what_comes_too_late_for_a_connection_is_ignored() -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.capture.response_paths import ResponsePath, relayed, spawn_at_once
+from tests.capture.response_paths import RESPONSE_PATHS, ResponsePath, relayed, spawn_at_once
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import mitm
@@ -67,7 +67,7 @@ def channel(running: RunningTurn) -> CascadeChannel:
 PATH: list[ResponsePath] = []  # the one that ``feed`` takes
 
 
-@pytest.fixture(autouse=True, params=["relay", "hooks"])
+@pytest.fixture(autouse=True, params=RESPONSE_PATHS)
 def response_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mitm, "spawn", spawn_at_once)
     PATH[:] = [request.param]

@@ -25,7 +25,7 @@ from mitmproxy.proxy.mode_specs import UpstreamMode
 from mitmproxy.proxy.server import ConnectionHandler
 
 from zerogravity.capture import mitm, proxy_guard
-from zerogravity.capture.relayed_call import Relayed, RelayedCall
+from zerogravity.capture.relayed_call import Relayed, RelayedCall, carrying
 from zerogravity.carrier import Carrier, Target, Trust
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
@@ -159,19 +159,21 @@ class RelayingLayer(HttpLayer):
 
     def event_to_child(self, child: layer.Layer | HttpStream, event: events.Event) -> layer.CommandGenerator[None]:
         """A flow's hook that has run at once is over: mitmproxy would come back to it through all layers, in a task of
-        its own, which costs more than nearly all that hooks do."""
+        its own, which costs more than nearly all that hooks do. One that fails is over too, so that only its task tells
+        of it: raised in here it would end what came for other calls at the same moment."""
         for command in super().event_to_child(child, event):
             if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None:
                 yield command
             elif (hooking := mitm.begun(self.handler, command)).done():
-                hooking.result()
                 self.command_sources.pop(command)
                 yield from self.event_to_child(child, events.HookCompleted(command))
             else:
+                for above, stream in carrying(self):
+                    above.command_sources[command] = stream
                 mitm.spawn(self._completed(self.handler, hooking, command), command.name, self.context.client.peername)
 
     async def _completed(self, handler: ConnectionHandler, hooking: asyncio.Task[None], hook: StartHook) -> None:
-        await hooking
+        await asyncio.wait([hooking])
         await handler.server_event(events.HookCompleted(hook))
 
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> layer.CommandGenerator[None]:
@@ -197,6 +199,9 @@ def _joined(given: Iterator[commands.Command]) -> Iterator[commands.Command]:
                 yield ready
             if held is None:
                 yield command
+    except GeneratorExit:
+        held = None  # nobody takes it any more
+        raise
     finally:
         if held is not None:
             yield held

@@ -96,22 +96,16 @@ class RelayedCall:
 
     def register(self) -> None:
         """Events for this connection find their way down to it, through the tunnels that carry its stream."""
-        for carrying, below in self._carrying():
-            carrying.connections[self.server] = below
+        for above, stream in carrying(self._asking):
+            above.connections[self.server] = stream
         self._asking.connections[self.server] = cast("layer.Layer", self)
 
     def _unregister(self) -> None:
-        for carrying, _ in self._carrying():
-            carrying.connections.pop(self.server, None)
+        for above, _ in carrying(self._asking):
+            above.connections.pop(self.server, None)
         self._asking.connections.pop(self.server, None)
         self.server.state = ConnectionState.CLOSED
         self.server.timestamp_end = time.time()
-
-    def _carrying(self) -> Iterator[tuple[HttpLayer, HttpStream]]:
-        layers = self._asking.context.layers
-        for above, below in pairwise(layers[: layers.index(self._asking)]):
-            if isinstance(above, HttpLayer) and isinstance(below, HttpStream):
-                yield above, below
 
     def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
         match event:
@@ -219,22 +213,35 @@ class RelayedCall:
     def _written(self, data: bytes) -> bool:
         """Past mitmproxy's layers too, where these would only frame it: six of them, and a task, cost several times as
         much as the write. Only while the language server takes what it gets."""
-        response = mitm.streaming(self._asking, self._stream_id)
-        if response is None or next(self._carrying(), None) is not None:
+        try:
+            response = mitm.streaming(self._asking, self._stream_id)
+            if response is None or next(carrying(self._asking), None) is not None:
+                return False
+            io = self._handler.transports.get(self._asking.context.client)
+            writer = None if io is None else io.writer
+            if not isinstance(writer, asyncio.StreamWriter) or writer.transport.get_write_buffer_size() > UNREAD:
+                return False
+            if not writer.is_closing():
+                chunked = "chunked" in mitm.headers(response).get("transfer-encoding", "").lower()
+                writer.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+                self._handler.timeout_watchdog.register_activity()
+        except Exception:  # guard: the bytes go mitmproxy's way, and the carrier's connection goes on
+            logger.exception("a piece of an answer cannot be written past mitmproxy")
+            self._failed()
             return False
-        io = self._handler.transports.get(self._asking.context.client)
-        writer = None if io is None else io.writer
-        if not isinstance(writer, asyncio.StreamWriter) or writer.transport.get_write_buffer_size() > UNREAD:
-            return False
-        if not writer.is_closing():
-            chunked = "chunked" in mitm.headers(response).get("transfer-encoding", "").lower()
-            writer.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-            self._handler.timeout_watchdog.register_activity()
         return True
 
     async def _deliver(self, event: HttpEvent) -> None:
         await self._handler.server_event(Relayed(self.server, event))
         await self._handler.drain_writers()
+
+
+def carrying(asking: HttpLayer) -> Iterator[tuple[HttpLayer, HttpStream]]:
+    """The layers above, each with its stream that is the tunnel through which ``asking`` gets its events."""
+    layers = asking.context.layers
+    for above, stream in pairwise(layers[: layers.index(asking)]):
+        if isinstance(above, HttpLayer) and isinstance(stream, HttpStream):
+            yield above, stream
 
 
 def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
