@@ -46,7 +46,8 @@ class Handler(server.SimpleConnectionHandler):
 class Middle:
     """``client``: sends a flow's request as a language server would. ``hooks``: what ran, in order. ``carried``: how
     many calls the relay has taken. ``events``: what mitmproxy's layers got; ``writes``: to clients.
-    ``handle_hook``: runs one, with its connection's handler. ``tunnelled``: the language server calls through one."""
+    ``handle_hook``: runs one, with its connection's handler. ``tunnelled``: the language server calls through one.
+    ``addons``: whose hooks run."""
 
     def __init__(self, deps: Deps, response_path: ResponsePath, google: int) -> None:
         self.hooks: list[str] = []
@@ -65,7 +66,7 @@ class Middle:
             self.relay.carrier = self.carrier
         self.target = Target("127.0.0.1", google, False, "127.0.0.1")
         self._chooser = next_layer.NextLayer()
-        self._addons: list[Any] = [self.interceptor, self.relay]
+        self.addons: list[Any] = [self.interceptor, self.relay]
 
     @property
     def connections(self) -> dict[int, server.SimpleConnectionHandler]:
@@ -77,7 +78,7 @@ class Middle:
             self.hooks.append(name)
             if flow not in self.flows:
                 self.flows.append(flow)
-            for addon in self._addons:
+            for addon in self.addons:
                 if (hook := getattr(addon, name, None)) is not None:
                     hook(flow)
 

@@ -96,7 +96,7 @@ async def test_listeners_are_found_once_and_called_as_ever(caplog: pytest.LogCap
     for quick in (False, True):
         heard = list[str]()
         if quick:
-            mitm.Listeners(master)
+            mitm.find_listeners_once(master)
         for _ in range(2):
             await master.running()
         assert heard == ["outer", "inner", "bug", "halt"] * 2
@@ -114,7 +114,7 @@ async def test_a_listener_that_comes_later_is_found_too() -> None:
             heard.append(self.name)
 
     heard, master = list[str](), Master(Options())
-    mitm.Listeners(master)
+    mitm.find_listeners_once(master)
     for name in ("first", "second"):
         mitm.add_addons(master, Listens(name))
         await master.running()
@@ -165,6 +165,7 @@ def test_messages_are_not_checked() -> None:
 
 CHEAPER = """
 from mitmproxy import http, options
+from mitmproxy.test import tflow
 from zerogravity.capture import mitm
 
 def seen():
@@ -174,11 +175,14 @@ def seen():
     made = options.Options(mode=["reverse:http://a"], listen_port=1)
     made.mode.append("changed")
     told = made.mode, made.listen_port, made.listen_host, made.has_changed("mode")
-    return found.get_all("SET-cookie"), found.fields, told
+    flow = tflow.tflow()
+    flows = [kind(flow).args() == [flow] for kind in mitm.FLOW_HOOKS]
+    return found.get_all("SET-cookie"), found.fields, told, flows
 
 before = seen()
 mitm.lower_names_at_once()
 mitm.copy_no_options()
+mitm.take_flows_at_once()
 assert seen() == before, (seen(), before)
 """
 

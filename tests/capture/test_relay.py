@@ -425,6 +425,20 @@ async def test_a_hook_that_has_to_be_waited_for_is(monkeypatch, deps, running, r
         assert end_of(running) == "Par"
 
 
+async def test_many_requests_in_one_go_are_not_too_many(monkeypatch, deps, response_path) -> None:
+    count, got = 400, b""
+    refuse = SimpleNamespace(request=lambda flow: setattr(flow, "response", http.Response.make(403)))
+    async with middle(monkeypatch, deps, response_path, answer("wait")) as made:
+        made.addons.append(refuse)
+        stream, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        async with asyncio.timeout(10):
+            while got.count(b"HTTP/1.1 403") < count and (data := await stream.read(65536)):
+                got += data
+        writer.close()
+    assert got.count(b"HTTP/1.1 403") == count
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_hook_that_fails_holds_nothing_up(monkeypatch, deps, running, late) -> None:
     async def failing(self: Any, hook: Any) -> None:

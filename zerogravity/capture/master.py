@@ -48,6 +48,7 @@ async def serve(
     mitm.check_no_messages()
     mitm.copy_no_options()
     mitm.lower_names_at_once()
+    mitm.take_flows_at_once()
     mitm.keep_queues_small()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS, started)
@@ -62,7 +63,7 @@ async def serve(
         update_alt_svc.UpdateAltSvc(),
         check,
     )
-    mitm.Listeners(master)
+    mitm.find_listeners_once(master)
     try:
         mitm.set_options(master.options, termlog_verbosity=verbosity, **settings)
         master.options.set(*further)

@@ -113,21 +113,31 @@ class _Queue(list[Any]):
         return self.pop(0)
 
 
-class Listeners:
+def find_listeners_once(master: Master) -> None:
     """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, and
     again when one has come: a first client may be earlier than the last addon. One that fails is logged, and keeps no
     other from being called, as before."""
+    vars(master.addons)["trigger_event"] = _Listeners(master).trigger_event
 
+
+def take_flows_at_once() -> None:
+    """mitmproxy asks for the fields of a hook's class each time that it takes the flow out of one."""
+    for kind in FLOW_HOOKS:
+        setattr(kind, "args", _flow_of)  # noqa: B010 - as above
+
+
+def _flow_of(hook: Any) -> list[http.HTTPFlow]:
+    return [hook.flow]
+
+
+class _Listeners:
     def __init__(self, master: Master) -> None:
-        for kind in FLOW_HOOKS:
-            setattr(kind, "args", _flow_of)  # noqa: B010 - as above; theirs asks for the fields of the class each time
         self._chain = cast("Iterable[object]", master.addons.chain)
         self._by_name = cast("dict[str, object]", master.addons.lookup)
         self._known = 0
         self._found: dict[str, list[Callable[..., Any]]] = {}
-        vars(master.addons)["trigger_event"] = self._trigger_event
 
-    async def _trigger_event(self, event: Hook) -> None:
+    async def trigger_event(self, event: Hook) -> None:
         found = self._of(event.name)
         arguments = event.args() if found else ()
         for hook in found:
@@ -147,10 +157,6 @@ class Listeners:
             addons = cast("Iterable[object]", traverse(self._chain))
             self._found[name] = found = [hook for one in addons if callable(hook := getattr(one, name, None))]
         return found
-
-
-def _flow_of(hook: Any) -> list[http.HTTPFlow]:
-    return [hook.flow]
 
 
 def set_options(options: Options, **values: object) -> None:

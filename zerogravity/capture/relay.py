@@ -33,6 +33,7 @@ from zerogravity.core.turn import PASSIVE
 logger = logging.getLogger("zerogravity.capture")
 
 WARM = 8  # connections at most that wait for turns to come
+AT_ONCE = 64  # hooks of one event: requests that a client sends in one go are read inside each other
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
            "tls_ecdh_curve_server", "body_size_limit", "connect_addr")  # fmt: skip
 """Options of mitmproxy that the carrier does not follow; with ``body_size_limit`` mitmproxy may speak to a connection
@@ -146,10 +147,12 @@ class RelayingLayer(HttpLayer):
         layers.remove(self)
         layers[layers.index(replaced)] = self
         self._relay = relay
+        self._hooks_left = 0  # that may run at once in this event
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, Relayed) and event.connection not in self.connections:
             return  # nobody waits for it any more
+        self._hooks_left = AT_ONCE
         yield from _joined(cast("Iterator[commands.Command]", super()._handle_event(event)))
 
     @cached_property
@@ -162,9 +165,11 @@ class RelayingLayer(HttpLayer):
         its own, which costs more than nearly all that hooks do. One that fails is over too, so that only its task tells
         of it: raised in here it would end what came for other calls at the same moment."""
         for command in super().event_to_child(child, event):
-            if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None:
+            if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None or not self._hooks_left:
                 yield command
-            elif (hooking := mitm.begun(self.handler, command)).done():
+                continue
+            self._hooks_left -= 1
+            if (hooking := mitm.begun(self.handler, command)).done():
                 self.command_sources.pop(command)
                 yield from self.event_to_child(child, events.HookCompleted(command))
             else:
