@@ -135,6 +135,31 @@ def test_nothing_held_is_nothing_sent(clock: Clock) -> None:
     assert clock.timers == []
 
 
+def test_what_has_been_written_is_no_event_and_nothing_overtakes_one(clock: Clock) -> None:
+    open_, seen = True, list[bytes]()
+
+    def written(data: bytes) -> bool:
+        seen.append(data)
+        return open_
+
+    receiver = Receiver(clock, written=written)
+    receiver.copy.hold([b"a"])
+    receiver.copy.flush()
+    assert (seen, receiver.events) == ([b"a"], [])
+    receiver.busy = True
+    receiver.copy.send("event")
+    receiver.copy.hold([b"b"])
+    receiver.copy.flush()
+    assert seen == [b"a"], "the event is on its way"
+    receiver.busy = False
+    receiver.take()
+    assert receiver.events == ["event", b"b"]
+    open_ = False
+    receiver.copy.hold([b"c"])
+    receiver.copy.flush()
+    assert (seen, receiver.events) == ([b"a", b"c"], ["event", b"b", b"c"])
+
+
 def test_while_the_receiver_is_busy_events_wait_in_order(clock: Clock) -> None:
     receiver = Receiver(clock)
     receiver.busy = True

@@ -6,14 +6,19 @@ import asyncio
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy import commands, context, events, layer
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream
+from mitmproxy.proxy.layers.http._http1 import Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.test import taddons, tflow
 from mitmproxy.test.tflow import tclient_conn
 
@@ -215,3 +220,30 @@ def test_a_layer_that_waits_gets_its_events_in_order(monkeypatch: pytest.MonkeyP
     while asked is not None:
         asked = next(paused.handle_event(events.OpenConnectionCompleted(asked, None)), None)
     assert paused.seen == given
+
+
+PLAIN: dict[str, Callable[[HttpLayer, HttpStream], object]] = {
+    "it is read": lambda _, stream: setattr(stream.flow.response, "stream", lambda data: data),
+    "it is kept": lambda *_: ctx.options.update(store_streamed_bodies=True),
+    "it is encrypted": lambda layer, _: setattr(layer.context.client, "tls", True),
+    "its head has not been sent": lambda _, stream: setattr(stream, "server_state", stream.state_done),
+    "a hook runs": lambda _, stream: setattr(stream, "_paused", "a hook"),
+    "over HTTP/2": lambda layer, _: layer.connections.update({layer.context.client: Http2Server(layer.context.fork())}),
+    "it is over": lambda layer, _: layer.streams.clear(),
+}
+
+
+@pytest.mark.parametrize("change", [None, *PLAIN])
+def test_pieces_that_the_layers_would_do_more_with_are_left_to_them(change: str | None) -> None:
+    with taddons.context(Proxyserver()):
+        flow = tflow.tflow(resp=True)
+        flow.client_conn.tls = False
+        assert flow.response is not None
+        flow.response.stream = True
+        made = HttpLayer(context.Context(flow.client_conn, ctx.options), HTTPMode.regular)
+        made.connections[flow.client_conn] = Http1Server(made.context.fork())
+        made.streams[1] = stream = HttpStream(made.context.fork(), 1)
+        stream.flow, stream.server_state = flow, stream.state_stream_response_body
+        if change is not None:
+            PLAIN[change](made, stream)
+        assert mitm.streaming(made, 1) is (flow.response if change is None else None)

@@ -273,6 +273,25 @@ async def test_the_next_turn_comes_over_the_same_connection(serve: Serve, kind: 
         await writer.wait_closed()
 
 
+@pytest.mark.parametrize("then", [b"", b"POST /v1/cha"])
+async def test_behind_a_stream_a_connection_that_is_idle_or_sends_half_a_head_is_closed(
+    serve: Serve, then: bytes
+) -> None:
+    served = await serve(limits={"keepalive_seconds": 0.05})
+    body = json.dumps(STREAM).encode()
+    head = served.head(f"POST {CHAT}", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
+    try:
+        writer.write(head + body)
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"\r\n0\r\n\r\n")
+            writer.write(then)
+            assert await reader.read() == b""
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
 @pytest.mark.parametrize("line", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0\r\nConnection: keep-alive"])
 async def test_a_connection_is_closed_behind_a_stream_that_needs_it(serve: Serve, line: str) -> None:
     """Who asks for it, and who knows no chunks."""
