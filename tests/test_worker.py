@@ -89,6 +89,19 @@ def test_an_order_ends_its_patience(worker, hurry):
     assert batches == [[1]]
 
 
+@pytest.mark.parametrize("why", ["it is told to", "its queue gets full"])
+def test_a_lot_to_do_ends_its_patience(worker, why):
+    done, pause = threading.Event(), 1000 if why == "it is told to" else 0.001
+    each = worker(lambda _: done.set(), limit=5, pause=pause, patience=100_000, load=lambda: 1.0)
+    each.put(1)
+    if why == "it is told to":
+        each.hurry()
+    else:
+        for number in range(4):
+            each.put(number)
+    assert done.wait(10)
+
+
 def test_work_that_is_due_without_an_item_waits_as_well(worker):
     done, loads = threading.Event(), iter([0.9] * 5)
     due = iter([0.001])

@@ -95,6 +95,10 @@ class BackgroundWorker[T]:
         self.dropped += 1
         return False
 
+    def hurry(self) -> None:
+        """End the pause: what waits is a lot."""
+        self._hurry.set()
+
     def flush(self, timeout: float = 10) -> bool:
         """Wait until everything put so far has been processed."""
         flush = _Flush()
@@ -155,8 +159,8 @@ class BackgroundWorker[T]:
         self._is_busy()
         for number in range(1, max(MOST, self._patience) + 1):
             before = self._queue.qsize()
-            if self._hurry.wait(self._pause) or self._queue.qsize() == self._queue.maxsize:
-                break
+            if self._hurry.wait(self._pause) or self._queue.qsize() * 2 > self._queue.maxsize:
+                break  # before anything has to be dropped
             quiet = number >= MOST or self._queue.qsize() == before
             if not (self._is_busy() and number < self._patience) and quiet:
                 break

@@ -20,6 +20,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits
+from zerogravity.observe.requests import CLIENT, Request
 from zerogravity.observe.trace_reader import load
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -230,6 +231,15 @@ def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recor
     say(made.store.open(make_turn()), made.clock, "x")
     assert written.wait(10)
     assert trace_reader.find(made.root).state.text == "x"
+
+
+def test_many_bytes_are_not_waited_with(recording, make_turn):
+    written = threading.Event()
+    made = recording(on_finished=lambda _: written.set(), pause=1000, limits=TraceLimits(job_bytes=1000))
+    running = made.store.open(make_turn())
+    say(running, made.clock, "x")
+    made.recorder.take(running.id, [Request(CLIENT, 0, {}, {}, b"x" * 600)])
+    assert written.wait(10)
 
 
 def test_a_running_turn_is_written_now_and_then(recording, make_turn, monkeypatch):

@@ -177,6 +177,8 @@ class Recorder(RequestSink):
             self._lost += 1
         elif self._worker.put(job):
             self._put_bytes += size
+            if self.waiting_bytes * 2 > self.limits.job_bytes:
+                self._worker.hurry()
 
     # -- the thread --------------------------------------------------------------------------------------------
 
