@@ -140,6 +140,24 @@ async def test_streams_go_on_when_the_records_are_gone(serve: Serve) -> None:
     assert await read(served, identity, 5) == b"".join(split(live)[6:])
 
 
+@pytest.mark.parametrize("over", [True, False])
+@pytest.mark.parametrize("query", ["", "&starting_after=1"])
+async def test_head_of_a_stream_has_no_body_that_the_next_answer_would_begin_with(
+    serve: Serve, over: bool, query: str
+) -> None:
+    served = await serve()
+    served.engine.script = forever
+    _, _, made = await served.post(PATH, BEHIND | {"stream": False})
+    if over:
+        served.engine.turns[0].close(Finished("stop"))
+    line = f"{PATH}/{made['id']}?stream=true{query}"
+    data = await served.raw(served.head(f"HEAD {line}") + served.head("GET /health", "Connection: close"))
+    head, _, rest = data.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+    assert rest.startswith(b"HTTP/1.1 200 OK\r\n")
+    served.engine.turns[0].close(Finished("stop"))
+
+
 async def test_foreground_streams_are_not_read_again_while_they_run(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.01})
     served.engine.script = forever

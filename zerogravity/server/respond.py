@@ -18,6 +18,7 @@ from socket import SO_LINGER, SOL_SOCKET
 from typing import Self
 
 from aiohttp import HttpVersion11, web
+from aiohttp.hdrs import METH_HEAD
 
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Record
@@ -118,10 +119,15 @@ class _Streamed(web.StreamResponse):
     _send_headers_immediately = False
 
 
+class _HeadersOnly(Exception):
+    """The client wants no body."""
+
+
 class StreamedAnswer:
     """One streamed answer: headers with the first write, the end of the body when the block and the turn end well.
 
-    A client that reads nothing is cut off. A client that has gone is no error.
+    A client that reads nothing is cut off. A client that has gone is no error. A HEAD ends the block at its first
+    write: a body would be read as the beginning of the next answer.
     """
 
     def __init__(self, request: web.Request, content_type: str, headers: Mapping[str, str]) -> None:
@@ -152,6 +158,8 @@ class StreamedAnswer:
         transport, exchange = self._request.transport, self._exchange
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
+        if not self._begun and self._request.method == METH_HEAD:
+            raise _HeadersOnly
         data = b"".join(frames)
         exchange.sent_bytes += len(data)
         if not self._begun:
@@ -168,7 +176,7 @@ class StreamedAnswer:
         match error:
             case None if channel is not None and breaks_off(self._exchange.surface, channel):
                 await hang_up(self._request)
-            case None:
+            case None | _HeadersOnly():
                 with suppress(ConnectionError):  # everything has been sent
                     await self.response.write_eof()
             case Stalled():
