@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 from mitmproxy import ctx, http
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.net.http.http1 import assemble_request
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream
@@ -479,6 +480,27 @@ async def test_hooks_cost_no_task_and_pieces_no_event_of_mitmproxys(monkeypatch,
     assert len(hooked) == (4 if response_path == "hooks" else 0)
     relayed = [seen for seen in made.events if isinstance(seen, relayed_call.Relayed)]
     assert len(relayed) == (2 if response_path == "relay" else 0)  # its head, its end
+
+
+@pytest.mark.parametrize("name", ["requestheaders", "request", "responseheaders", "response"])
+async def test_a_hook_that_fails_stops_its_own_flow_and_not_the_layers(
+    monkeypatch, deps, running, response_path, name, caplog
+) -> None:
+    """A script may set an option to something that is refused. Over HTTP/2, other calls share the connection."""
+
+    async def failing(handler: Any, hook: Any) -> None:
+        await SimpleConnectionHandler.handle_hook(handler, hook)
+        if hook.name == name:
+            raise OptionsError("forced")
+
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED + chunk(TEXT + END) + LAST)) as made:
+        made.handle_hook = failing
+        _, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(assemble_request(call().request))
+        await until(lambda: name in made.hooks)
+        writer.close()
+        await until(lambda: not made.handlers[0].transports)
+    assert "mitmproxy has crashed" not in caplog.text
 
 
 async def test_an_answer_of_our_own_is_one_write(monkeypatch, deps, running) -> None:
