@@ -114,7 +114,7 @@ def request(surface: Surface) -> bytes:
     """A client's request for a stream."""
     body = json.dumps(surface.sample(MODEL, "Hi")).encode()
     head = f"POST {surface.url(MODEL, stream=True)} HTTP/1.1\r\nHost: 127.0.0.1:80\r\nContent-Type: application/json"
-    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"{head}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Front:
