@@ -159,7 +159,7 @@ class BackgroundWorker[T]:
         self._is_busy()
         for number in range(1, max(MOST, self._patience) + 1):
             before = self._queue.qsize()
-            if self._hurry.wait(self._pause) or self._queue.qsize() * 2 > self._queue.maxsize:
+            if self._hurry.wait(self._pause) or self._queue.qsize() * 4 > self._queue.maxsize * 3:
                 break  # before anything has to be dropped
             quiet = number >= MOST or self._queue.qsize() == before
             if not (self._is_busy() and number < self._patience) and quiet:
