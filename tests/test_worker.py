@@ -104,10 +104,9 @@ def test_a_lot_to_do_ends_its_patience(worker, why):
 
 def test_work_that_is_due_without_an_item_waits_as_well(worker):
     done, loads = threading.Event(), iter([0.9] * 5)
-    due = iter([0.001])
     each = worker(
         lambda _: done.set(), pause=0.001, patience=1000, load=lambda: next(loads, 0.1),
-        every=lambda: None if done.is_set() else next(due, 0.001),
+        every=lambda: None if done.is_set() else 0.001,
     )  # fmt: skip
     assert done.wait(10)
     assert next(loads, None) is None

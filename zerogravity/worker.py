@@ -17,6 +17,7 @@ from zerogravity.core.callbacks import run_guarded
 
 MOST = 8  # pauses
 BUSY = 0.75  # of a core, by the other threads of this process
+PATIENCE_S = 5.0  # of work that may come so much later in a rush of turns
 
 logger = logging.getLogger("zerogravity.ops")
 

@@ -18,10 +18,10 @@ from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, number, text, texts
-from zerogravity.worker import BackgroundWorker
+from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
 BATCH = 20  # turns of a transaction
-PAUSE_S, PATIENCE_S = 0.5, 5.0  # a turn can be found that long after its end; in a rush of turns, so long
+PAUSE_S = 0.5  # a turn can be found that long after its end, in a rush of turns later
 QUEUED = 10_000
 REST_S = 0.05  # after each batch: turns that run share the interpreter with it
 RETRY_S = 5.0  # after which an index that could not be written is tried again

@@ -24,12 +24,11 @@ from zerogravity.observe import prices, trace_folders
 from zerogravity.observe.requests import Request, RequestSink
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.trace_writer import TurnWriter
-from zerogravity.worker import BackgroundWorker
+from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
 logger = logging.getLogger("zerogravity.trace")
 
 PAUSE_S = 0.25  # of quiet, before what has come is written
-PATIENCE_S = 5.0  # while turns take all of the interpreter's time
 TICK_S = 1.0  # how often running turns are written, which `trace show --follow` sees
 MANY = 64  # of them are written half as often
 EARLY = 64  # requests kept until their turn is opened
@@ -111,7 +110,6 @@ class Recorder(RequestSink):
         on_removed: Callable[[Path], None] = lambda _: None,
         tick: float = TICK_S,
         pause: float = PAUSE_S,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.directory = Path(directory)
         self.limits = limits or TraceLimits()
@@ -123,8 +121,7 @@ class Recorder(RequestSink):
         self._on_finished = on_finished
         self._on_removed = on_removed
         self._tick = tick
-        self._clock = clock
-        self._due = clock() + tick  # when running turns are written next
+        self._due = time.monotonic() + tick  # when running turns are written next
         self._worker: BackgroundWorker[_Job] = BackgroundWorker(
             "trace", self._work, limit=self.limits.jobs, pause=pause, patience=PATIENCE_S,
             every=self._every, ended=self._end,
@@ -151,7 +148,7 @@ class Recorder(RequestSink):
         self._put(_Requests(turn_id, requests))
 
     def flush(self, timeout: float = 10) -> bool:
-        """Wait until everything so far is on disk. Not for the hot path."""
+        """Wait until everything so far is on disk. Not for the hot path. The first flush makes room for the order."""
         return self._worker.flush(timeout) and self._worker.put(_All()) and self._worker.flush(timeout)
 
     def close(self, timeout: float = 10) -> None:
@@ -183,12 +180,12 @@ class Recorder(RequestSink):
     # -- the thread --------------------------------------------------------------------------------------------
 
     def _every(self) -> float | None:
-        return max(self._due - self._clock(), 0) if self._open else None
+        return max(self._due - time.monotonic(), 0) if self._open else None
 
     def _work(self, jobs: list[_Job]) -> None:
         for job in jobs:
             self._guarded(self._take, job)
-        if (now := self._clock()) >= self._due:
+        if (now := time.monotonic()) >= self._due:
             self._due = now + self._tick * (1 if len(self._open) < MANY else 2)
             self._advance_all()
 

@@ -22,11 +22,10 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
 from zerogravity.store import schema
-from zerogravity.worker import BackgroundWorker
+from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
 FILE = "usage.sqlite"  # in the data folder
 BUSY_S = 5.0
-PATIENCE_S = 5.0  # in a rush of turns
 PAUSE_S = 1.0  # what turns end in it is one write: that costs as much as the rest of a small turn's bookkeeping
 QUEUED = 10_000
 MAX_NAME = 100  # the model of a passive call is anything
