@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,24 @@ async def test_deleting_reaches_the_gateway_that_runs_it(two: Gateways) -> None:
             assert (await two.ask(identity, method, end, served=served))[0] == 404
     await until(lambda: two.first.writer.waiting == 0)
     assert (await two.ask(identity))[0] == 404
+
+
+async def test_deleting_closes_what_its_followers_have_seen_open(two: Gateways) -> None:
+    """Whatever its gateway had no time to show."""
+    running, identity = await two.begin()
+    async with Reader(two.second, identity) as reader, AsyncExitStack() as stack:
+        await tell(two, running, reader)
+        seen = [frame for frame in reader.frames if frame]
+        later = [await stack.enter_async_context(Reader(two.second, identity, after)) for after in range(len(seen) - 1)]
+        for each in later:
+            await each.until("output_text.delta")
+        await two.second.services.responses.delete(identity, "")
+        data = await reader.rest()
+        check_responses(b"".join(seen) + data)
+        assert last(data)["status"] == "cancelled"
+        for after, each in enumerate(later):
+            assert b"".join(each.frames) + await each.rest() == b"".join(seen[after + 1 :]) + data
+    running.close(Finished("stop"))
 
 
 async def test_what_belongs_to_somebody_else_does_not_exist_at_any_gateway(two: Gateways) -> None:

@@ -150,7 +150,8 @@ class _Reading:
 
 
 class _Follower:
-    """One reader. ``number``: of the next frame that it wants."""
+    """One reader. ``number``: of the next frame that it wants. Where the response is deleted meanwhile, ``_seen``, all
+    before that, is what is left of it: what is open there must be closed."""
 
     def __init__(
         self, reading: _Reading, writer: ResponseWriter, found: StoredResponse, number: int, news: asyncio.Event
@@ -159,6 +160,7 @@ class _Follower:
         self._writer = writer
         self._found = found
         self._number = number
+        self._seen = [*found.frames[:number]]
         self._news = news
         self._answered: float | None = None  # when the store last did
         self._last: Shown | None = None
@@ -206,6 +208,7 @@ class _Follower:
         if shown is None:
             return await self._ending()
         self._number += len(shown.frames)
+        self._seen += shown.frames
         self._over = shown.more == "end"
         self._last = shown
         return shown.frames
@@ -219,7 +222,7 @@ class _Follower:
         if stored is None and not await self._reading.is_deleted():
             raise stream_lost()  # its gateway may live, and stores it anew at its end
         self._over = True
-        stored = withdrawn(found) if stored is None else stored
+        stored = withdrawn(replace(found, frames=(*self._seen,))) if stored is None else stored
         if self._answered is None and stored.stream_lost:
             raise stream_lost()
         return stored.frames_from(self._number)
