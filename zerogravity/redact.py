@@ -16,8 +16,7 @@ from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
-PARSE_LIMIT = 4 << 20  # bytes; larger bodies are redacted as text, in windows, so that no step holds up other threads
-WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64
+WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of long texts, so that no step holds up other threads
 
 SHOWN_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
@@ -122,7 +121,11 @@ _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "
 # case costs thirty times as much).
 _SHORT = 512
 _ARRAY, _NUMBER = (list, tuple), (int, float)
-KNOWN = 4 << 20  # bytes, about, of the texts that are remembered to hold none
+_SCALARS = frozenset({int, float, jsonio.Number, bool, type(None)})
+_NAME, NAMES = 64, 4096  # characters of a member's name that is remembered, and how many are
+_SERVER = "server_label"  # a member of each MCP server
+_harmless_names: set[str] = set()
+KNOWN = 16 << 20  # bytes, about, of the texts that are remembered to hold none: those of a long history and more
 KEPT = 100  # bytes that remembering one takes beside its characters
 _known_clean: set[str] = set()
 _known_size = 0
@@ -166,8 +169,8 @@ def is_clean(value: str) -> bool:
 
 
 def json_value[T](value: T) -> T:
-    """A parsed JSON value without secrets; a copy."""
-    return cast("T", _value(value, _OPEN, 0))
+    """A parsed JSON value without secrets; the same one where it has none."""
+    return value if _is_plain(value) else cast("T", _value(value, _OPEN, 0))
 
 
 def json_bytes(data: bytes) -> bytes:
@@ -176,25 +179,19 @@ def json_bytes(data: bytes) -> bytes:
     if value is None:
         return text(data.decode("utf-8", "replace")).encode()
     redacted = json_value(value)
-    return data if redacted == value else jsonio.dumps(redacted)
+    return data if redacted is value or redacted == value else jsonio.dumps(redacted)
 
 
 def body(data: bytes) -> object:
     """A body without secrets, parsed; its text where it is no JSON."""
     value = _parsed(data)
-    if value is not None:
-        return json_value(value)
-    shown = text(data.decode("utf-8", "replace"))
-    try:
-        return jsonio.loads(shown.encode())
-    except (ValueError, RecursionError):
-        return shown
+    return text(data.decode("utf-8", "replace")) if value is None else json_value(value)
 
 
 def _parsed(data: bytes) -> object | None:
-    """None: too large, or no JSON."""
+    """None: no JSON."""
     try:
-        return None if len(data) > PARSE_LIMIT else jsonio.loads(data)
+        return jsonio.loads(data)
     except (ValueError, RecursionError):
         return None
 
@@ -223,6 +220,41 @@ def pieces(parts: Sequence[str]) -> list[str]:
     return masked
 
 
+def _is_plain(value: object) -> bool:
+    """Whether a value, as it nearly always has, holds neither a secret nor anything that takes a closer look: level by
+    level, since a call for each object costs several times as much."""
+    level, strings = [value], list[str]()
+    for _ in range(MAX_DEPTH):
+        inner = list[object]()
+        for one in level:
+            form = type(one)
+            if form is str:
+                strings.append(cast("str", one))
+            elif form is dict:
+                if not _harmless_names.issuperset(members := cast("dict[str, object]", one)) and not _learnt(members):
+                    return False
+                inner += members.values()
+            elif form is list:
+                inner += cast("list[object]", one)
+            elif form not in _SCALARS:
+                return False
+        if not inner:
+            return all(each in _known_clean or text(each) is each for each in strings)
+        level = inner
+    return False
+
+
+def _learnt(names: Iterable[str]) -> bool:
+    """Whether these are ordinary names of members; they are remembered then."""
+    if len(_harmless_names) > NAMES:
+        _harmless_names.clear()
+    for name in names:
+        if len(name) > _NAME or name == _SERVER or _known_name(name) != (name, False):
+            return False
+        _harmless_names.add(name)
+    return True
+
+
 def _value(value: object, kind: int, depth: int) -> object:
     """``kind``: what the value is the value of: nothing special, a secret's name, a schema of a secret, or a map of
     names to such schemas."""
@@ -239,12 +271,12 @@ def _value(value: object, kind: int, depth: int) -> object:
         members = cast("Mapping[str, object]", value)
         if kind == _SECRET and _is_schema(members):
             kind = _SCHEMA
-        given = members.get("headers") if "server_label" in members else None  # of an MCP server, by any names
+        given = members.get("headers") if _SERVER in members else None  # of an MCP server, by any names
         if isinstance(given, Mapping):
             members = {**members, "headers": dict.fromkeys(cast("Mapping[str, object]", given), MASK)}
         made: dict[str, object] = {}
         for key, item in members.items():
-            shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))
+            shown, named = _known_name(key) if len(key) <= _NAME else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
             inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
@@ -264,7 +296,7 @@ def _inside(kind: int, key: str, named: bool) -> int:
     return _SCHEMA if kind == _NAMED_SCHEMAS else _SECRET
 
 
-@lru_cache(4096)
+@lru_cache(NAMES)
 def _known_name(name: str) -> tuple[str, bool]:
     """A member's name as shown, and whether it names a secret; cached, as there are few names and many members."""
     return text(name), _is_secret(name)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from collections.abc import Collection
 
 import psutil
+
+STEP_S = 0.25
+IDLE = 0.03  # of a core, which a process at rest may take
+AT_MOST_S = 60.0
 
 
 def cpu(pid: int) -> float:
@@ -13,6 +19,17 @@ def cpu(pid: int) -> float:
     if sys.platform == "linux":
         return time.clock_gettime((~pid << 3) | 2)  # the clock of clock_getcpuclockid(3)
     return sum(psutil.Process(pid).cpu_times()[:2])
+
+
+async def rest(pids: Collection[int], seconds: float) -> None:
+    """Until none of these processes has worked for so long on what it was asked before, as on its traces: that would
+    count as the cost of what comes next."""
+    deadline, quiet = time.monotonic() + AT_MOST_S, 0.0
+    while quiet < seconds and time.monotonic() < deadline:
+        before = [cpu(pid) for pid in pids]
+        await asyncio.sleep(STEP_S)
+        took = max(cpu(pid) - then for pid, then in zip(pids, before, strict=True))
+        quiet = quiet + STEP_S if took < IDLE * STEP_S else 0.0
 
 
 def resident(pid: int) -> float:

@@ -27,10 +27,12 @@ Told = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much. ``linear``: events of floods beside ``flood``. ``sizes``: bytes of history. ``lull``: ms of silence
-    that part a stream from its beginning and its end."""
+    that part a stream from its beginning and its end. ``rest``: seconds without work before what earlier work would
+    disturb."""
 
     rounds: int = 3
     lull: int = 300
+    rest: float = 1.0
     flood: int = 10_000
     linear: tuple[int, int] = (1_000, 100_000)
     paced: int = 125
@@ -49,7 +51,7 @@ class Scale:
 
 
 SMOKE = Scale(
-    rounds=1, lull=30, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
+    rounds=1, lull=30, rest=0, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
     crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
 )  # fmt: skip
 
@@ -81,7 +83,11 @@ class Rows:
                 await self._ask("warm-up", system, kind="turns", prompt=f"sim:bench 20 0 {SIZE}", events=20)
 
     async def run(self, row: str) -> None:
+        await self._rest()
         await ROWS[row](self)
+
+    async def _rest(self) -> None:
+        await cost.rest([system.pid for system in self._all("chat") if system.pid is not None], self.scale.rest)
 
     # -- how it is measured ----------------------------------------------------------------------------------------
 
@@ -145,6 +151,7 @@ class Rows:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 systems = [self.rig.mitmdump, *self.rig.ours(*self.surfaces)]
                 seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, kind="turns", **work)
+                await self._rest()
                 for name, value in part(seen, 0, 1000).items():
                     found[name].append(value)
             self._sizes = found
