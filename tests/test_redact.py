@@ -24,6 +24,7 @@ SECRETS = [
 # One of each kind whose makers have several beginnings for it.
 SECRETS += [f"{begin}_0123456789abcdefABCD" for begin in ("gho", "ghu", "ghs", "ghr")]
 SECRETS += [f"xox{kind}-123456789012-abc" for kind in "aeprs"] + ["ASIAIOSFODNN7EXAMPLE"]
+UNUSUAL = st.sampled_from(["apiKey", "server_label", "headers", "x" * 65])  # names of members
 TEXTS = [
     ("Authorization: Bearer abc.def-1", "Authorization: Bearer [redacted]"),
     ("authorization: bearer 0123456789abcdefghij!", "authorization: bearer [redacted]!"),
@@ -287,10 +288,13 @@ def test_json_keeps_its_shape_and_twice_is_once(value):
     json.dumps(once)
 
 
-@given(st.recursive(
+ANYTHING = st.recursive(
     texts() | st.sampled_from(SECRETS) | st.integers() | st.floats() | st.none() | st.booleans(),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.sampled_from(["apiKey", "server_label", "headers", "x" * 65]) | texts(), inner),
-))  # fmt: skip
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(UNUSUAL | texts(), inner),
+)
+
+
+@given(ANYTHING)
 def test_what_is_plain_at_a_glance_is_the_same_when_looked_at_closely(value):
     for whole in (value, [value, {"x": value}]):
         closely = repr(redact._value(whole, redact._OPEN, 0))

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from mitmproxy import ctx
@@ -16,12 +18,15 @@ from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy import commands, context, events, layer
+from mitmproxy.proxy.commands import StartHook
 from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, HttpStream
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.layers.http._http2 import Http2Server
+from mitmproxy.proxy.server import ConnectionHandler, ConnectionIO
 from mitmproxy.test import taddons, tflow
 from mitmproxy.test.tflow import tclient_conn
 
+from tests.waiting import until
 from zerogravity.capture import mitm
 
 
@@ -220,6 +225,50 @@ def test_a_layer_that_waits_gets_its_events_in_order(monkeypatch: pytest.MonkeyP
     while asked is not None:
         asked = next(paused.handle_event(events.OpenConnectionCompleted(asked, None)), None)
     assert paused.seen == given
+
+
+class Ended(ConnectionHandler):
+    """A connection whose events are noted, until it is closed."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(context.Context(tclient_conn(), Options()))
+        self.seen: list[tuple[str, int]] = []
+        self.transports[self.client] = ConnectionIO(reader=reader, writer=Mock(drain=AsyncMock()))
+
+    async def handle_hook(self, hook: StartHook) -> None:
+        raise AssertionError
+
+    async def server_event(self, event: events.Event) -> None:
+        data = event.data if isinstance(event, events.DataReceived) else b""
+        self.seen.append((type(event).__name__, len(data)))
+
+
+@pytest.mark.parametrize("end", ["closed", "broken", "cancelled"])
+async def test_what_was_read_is_not_kept_while_more_is_awaited(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setattr(ConnectionHandler, "handle_connection", ConnectionHandler.handle_connection)  # as above
+    mitm.keep_nothing_read()
+    reader = asyncio.StreamReader()
+    handler = Ended(reader)
+    running = asyncio.create_task(handler.handle_connection(handler.client))
+    tracemalloc.start()
+    try:
+        for number in (1, 2):
+            reader.feed_data(bytes(50_000))
+            await until(lambda number=number: len(handler.seen) == number)
+            assert tracemalloc.get_traced_memory()[0] < 50_000
+    finally:
+        tracemalloc.stop()
+    if end == "cancelled":
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    else:
+        reader.feed_eof() if end == "closed" else reader.set_exception(ConnectionResetError("gone"))
+        await until(lambda: len(handler.seen) == 3)
+        running.cancel()
+        await asyncio.wait([running])
+    assert handler.seen == [("DataReceived", 50_000)] * 2 + [("ConnectionClosed", 0)]
+    assert not handler.transports
 
 
 PLAIN: dict[str, Callable[[HttpLayer, HttpStream], object]] = {

@@ -4,6 +4,8 @@ import os
 import stat
 import threading
 
+import pytest
+
 from tests.conftest import evict
 from tests.recording import say
 from zerogravity.core.events import (
@@ -18,6 +20,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Termination
+from zerogravity.observe import recorder as recorders
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits
 from zerogravity.observe.requests import CLIENT, Request
@@ -233,9 +236,11 @@ def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recor
     assert trace_reader.find(made.root).state.text == "x"
 
 
-def test_many_bytes_are_not_waited_with(recording, make_turn):
+@pytest.mark.parametrize("limits", [TraceLimits(job_bytes=1000), TraceLimits()])
+def test_many_bytes_are_not_waited_with(recording, make_turn, monkeypatch, limits):
+    monkeypatch.setattr(recorders, "PATIENT_BYTES", 500 if limits.job_bytes > 1000 else 1 << 20)
     written = threading.Event()
-    made = recording(on_finished=lambda _: written.set(), pause=1000, limits=TraceLimits(job_bytes=1000))
+    made = recording(on_finished=lambda _: written.set(), pause=1000, limits=limits)
     running = made.store.open(make_turn())
     say(running, made.clock, "x")
     made.recorder.take(running.id, [Request(CLIENT, 0, {}, {}, b"x" * 600)])

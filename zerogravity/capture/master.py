@@ -50,6 +50,7 @@ async def serve(
     mitm.lower_names_at_once()
     mitm.take_flows_at_once()
     mitm.keep_queues_small()
+    mitm.keep_nothing_read()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS, started)
     mitm.add_addons(

@@ -15,6 +15,7 @@ from typing import Any, cast
 from mitmproxy import ctx, http, optmanager
 from mitmproxy.addonmanager import safecall, traverse
 from mitmproxy.addons.termlog import TermLogHandler
+from mitmproxy.connection import Connection
 from mitmproxy.exceptions import AddonHalt
 from mitmproxy.hooks import Hook
 from mitmproxy.log import LegacyLogEvents
@@ -22,6 +23,7 @@ from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.commands import StartHook
+from mitmproxy.proxy.events import DataReceived
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
@@ -111,6 +113,35 @@ class _Queue(list[Any]):
 
     def popleft(self) -> Any:
         return self.pop(0)
+
+
+def keep_nothing_read() -> None:
+    """While mitmproxy waits for what comes next on a connection, it keeps what came last: of a call up to 64 KiB, until
+    its answer is over."""
+    handle = ConnectionHandler.handle_connection
+
+    def handle_connection(self: ConnectionHandler, connection: Connection) -> Coroutine[Any, Any, None]:
+        io = self.transports[connection]
+        io.reader = cast("Any", _Reader(self, connection, io.reader))
+        return handle(self, connection)
+
+    setattr(ConnectionHandler, "handle_connection", handle_connection)  # noqa: B010 - as above
+
+
+class _Reader:
+    """In the place of a connection's own: passes on what comes, as the loop that asks would, until there is no more."""
+
+    def __init__(self, handler: ConnectionHandler, connection: Connection, reader: Any) -> None:
+        self._handler = handler
+        self._connection = connection
+        self._reader = reader
+
+    async def read(self, size: int) -> bytes:
+        while data := await self._reader.read(size):
+            await self._handler.server_event(DataReceived(self._connection, data))
+            del data
+            await self._handler.drain_writers()
+        return b""
 
 
 def find_listeners_once(master: Master) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING
 
 from zerogravity.core import billing
@@ -57,14 +58,18 @@ FREE, UNKNOWN = Price(), Price(partial=True)
 
 
 def load() -> None:
-    """Read the prices. Idempotent; without the library none is ever known."""
+    """Read the prices. Idempotent; without the library none is ever known. What the library's list of all providers
+    takes, megabytes, is given back."""
     global _snapshot
     if _snapshot is None:
         try:
-            from genai_prices.data_snapshot import get_snapshot
+            from genai_prices.data_snapshot import DataSnapshot
         except ImportError:
             return
-        _snapshot = get_snapshot()
+        found = find_spec("genai_prices.data")
+        assert found is not None and found.loader is not None
+        found.loader.exec_module(every := module_from_spec(found))
+        _snapshot = DataSnapshot([one for one in every.providers if one.id in PROVIDERS], from_auto_update=False)
 
 
 def in_time(attempt: Billed) -> Price:

@@ -30,6 +30,7 @@ logger = logging.getLogger("zerogravity.trace")
 
 PAUSE_S = 0.25  # of quiet, before what has come is written
 TICK_S = 1.0  # how often running turns are written, which `trace show --follow` sees
+PATIENT_BYTES = 4 << 20  # of requests that may wait for a calmer moment
 MANY = 64  # of them are written half as often
 EARLY = 64  # requests kept until their turn is opened
 SWEEP_S = 600.0
@@ -174,7 +175,7 @@ class Recorder(RequestSink):
             self._lost += 1
         elif self._worker.put(job):
             self._put_bytes += size
-            if self.waiting_bytes * 2 > self.limits.job_bytes:
+            if self.waiting_bytes > min(PATIENT_BYTES, self.limits.job_bytes // 2):
                 self._worker.hurry()
 
     # -- the thread --------------------------------------------------------------------------------------------

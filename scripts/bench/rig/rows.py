@@ -100,11 +100,14 @@ class Rows:
         return told
 
     async def _interleaved(
-        self, where: str, systems: Sequence[System], rounds: int, **work: Any
+        self, where: str, systems: Sequence[System], rounds: int, *, rest: bool = False, **work: Any
     ) -> dict[str, list[Told]]:
+        """``rest``: before each piece of work, which leaves much to do."""
         seen = defaultdict[str, list[Told]](list)
         for number in range(rounds):
             for system in systems if number % 2 else reversed(systems):
+                if rest:
+                    await self._rest()
                 seen[system.name].append(await self._ask(where, system, **work))
         return seen
 
@@ -150,8 +153,8 @@ class Rows:
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 systems = [self.rig.mitmdump, *self.rig.ours(*self.surfaces)]
-                seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, kind="turns", **work)
-                await self._rest()
+                work |= {"kind": "turns", "rest": size > self.scale.sizes[0]}
+                seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, **work)
                 for name, value in part(seen, 0, 1000).items():
                     found[name].append(value)
             self._sizes = found

@@ -105,6 +105,11 @@ class Browser:
         )
         return await self._do("POST", "/execute/async", {"script": asking, "args": list(arguments)})
 
+    async def rests(self) -> None:
+        """What the page has asked for is here: it has fetched nothing for half a second."""
+        ends = "performance.getEntriesByType('resource').map((one) => one.responseEnd)"
+        await self.until(f"return performance.now() - Math.max(0, ...{ends}) > 500")
+
     async def timed(self, script: str, *arguments: Any) -> Any:
         """What ``script`` hands to the function that is its last argument."""
         return await self._do("POST", "/execute/async", {"script": SHORT + script, "args": list(arguments)})

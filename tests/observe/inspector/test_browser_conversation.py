@@ -309,6 +309,7 @@ async def test_text_comes_live_without_a_fetch(page, pane):
     browser = await show(page, channel, pane)
     await words(browser, ".item.thinking", "let me")
     await browser.until("return performance.getEntriesByType('resource').length")
+    await browser.rests()
     await browser.run("window.fetch = () => new Promise(() => {})")  # nothing else can bring it
     scene.think(channel, " see")
     await words(browser, ".item.thinking", "let me see")
@@ -354,6 +355,7 @@ async def test_what_a_failed_round_brought_leaves_the_page_at_once(page, pane):
     scene.call(channel, "old_tool")
     browser = await show(page, channel, pane)
     await words(browser, ".item.call", "old_tool")
+    await browser.rests()
     await browser.run("window.fetch = () => new Promise(() => {})")  # nothing else can tell it
     scene.say(channel, None, RoundOpened("other", "it was busy"))
     await browser.until("return !$('.item.answer')")
