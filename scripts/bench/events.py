@@ -101,7 +101,7 @@ class Engine:
         self.turn = opened(turn)
         return self.turn.channel
 
-    def cancel(self, channel: CascadeChannel, *_: object) -> bool:
+    def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
         return False
 
 
@@ -256,7 +256,7 @@ async def figures(sizes: list[int], rounds: int) -> dict[str, list[float]]:
         for size in sizes:
             events = [event(number) for number in range(1, size + 1)]
             for name, at_once, work, of_another in rows(front):
-                chunks = [b"".join(some) for some in itertools.batched(events, at_once, strict=False)]
+                chunks = [b"".join(some) for some in itertools.batched(events, at_once)]
                 whole, other = list[float](), [0.0] if of_another is None else []
                 for _ in range(rounds):
                     await work(chunks, whole)

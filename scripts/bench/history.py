@@ -24,6 +24,7 @@ from zerogravity.core import codec
 from zerogravity.core.events import Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.observe import indexing, trace_folders
 from zerogravity.observe.history import History, Hit
+from zerogravity.observe.redaction import redacted_turn
 from zerogravity.observe.sessions import Placement
 from zerogravity.observe.summary import summary
 from zerogravity.store.trace_index import FILE, TraceIndex
@@ -92,7 +93,7 @@ def record(root: Path, turns: int, rounds: int) -> None:
         trace_folders.write(folder / "generate.json", jsonio.dumps(request))
         records = [codec.record_out(each, channel.marks["received"], (0, 0)) for each in channel.records]
         trace_folders.write(folder / "records.jsonl", b"".join(jsonio.dumps(line) + b"\n" for line in records))
-        trace_folders.write(folder / "turn.json", jsonio.dumps(summary(channel, placed)))
+        trace_folders.write(folder / "turn.json", jsonio.dumps(summary(channel, placed, redacted_turn(given))))
 
 
 def _id(number: int) -> str:

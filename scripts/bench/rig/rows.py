@@ -73,7 +73,7 @@ class Rows:
     scale: Scale
     surfaces: Sequence[str] = SURFACES
     report: Report = field(default_factory=Report)
-    _sizes: dict[str, list[float]] | None = None
+    _sizes: tuple[dict[str, list[float]], dict[str, list[float]]] | None = None
     _sequence: dict[str, list[Told]] | None = None
 
     async def warm(self) -> None:
@@ -100,14 +100,11 @@ class Rows:
         return told
 
     async def _interleaved(
-        self, where: str, systems: Sequence[System], rounds: int, *, rest: bool = False, **work: Any
+        self, where: str, systems: Sequence[System], rounds: int, **work: Any
     ) -> dict[str, list[Told]]:
-        """``rest``: before each piece of work, which leaves much to do."""
         seen = defaultdict[str, list[Told]](list)
         for number in range(rounds):
             for system in systems if number % 2 else reversed(systems):
-                if rest:
-                    await self._rest()
                 seen[system.name].append(await self._ask(where, system, **work))
         return seen
 
@@ -146,18 +143,26 @@ class Rows:
             self._sequence = seen
         return self._sequence
 
-    async def _by_size(self) -> dict[str, list[float]]:
-        """CPU of set-up in ms for each size of the history, by system."""
+    async def _by_size(self) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+        """CPU in ms for each size of the history, by system: of set-up, and of the whole turn with what is left to do
+        behind it, as its trace."""
         if self._sizes is None:
-            found = defaultdict[str, list[float]](list)
+            setup, whole = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
-                systems = [self.rig.mitmdump, *self.rig.ours(*self.surfaces)]
-                work |= {"kind": "turns", "rest": size > self.scale.sizes[0]}
-                seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, **work)
+                seen = defaultdict[str, list[Told]](list)
+                for _ in range(self.scale.sized):
+                    for system in (self.rig.mitmdump, *self.rig.ours("chat")):
+                        assert system.pid is not None
+                        await self._rest()
+                        before = cost.cpu(system.pid)
+                        told = await self._ask(f"{size:,} bytes", system, kind="turns", **work)
+                        await self._rest()
+                        seen[system.name].append(told | {"whole": (cost.cpu(system.pid) - before) * 1000})
                 for name, value in part(seen, 0, 1000).items():
-                    found[name].append(value)
-            self._sizes = found
+                    setup[name].append(value)
+                    whole[name].append(told_of(seen, "whole")[name])
+            self._sizes = setup, whole
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
@@ -169,16 +174,16 @@ class Rows:
         cpu = part(seen, 2, 1e6 / (events - 1))
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
         add("S-1", f"{where}, CPU per event", "us", cpu, *goals)
-        add("S-1", where, "events/s", told(seen, "rate"))
+        add("S-1", where, "events/s", told_of(seen, "rate"))
 
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
         work = self._stream(scale.paced, scale.interval)
         seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
-        p50 = told(seen, "p50")
+        p50 = told_of(seen, "p50")
         goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
         add("S-2", f"paced, each {scale.interval} ms, latency p50", "ms", p50, *goals)
-        add("S-2", "paced, latency p99", "ms", told(seen, "p99"))
+        add("S-2", "paced, latency p99", "ms", told_of(seen, "p99"))
         cpu = part(seen, 2, 1e6 / (scale.paced - 1))
         add("S-2", "paced, CPU per event", "us", cpu, Goal(0.9 * cpu["bare"], "0.9 bare"))
 
@@ -201,17 +206,17 @@ class Rows:
                 self.report.notes.append(f"the language server took {spent:.2f} ms of CPU a turn ({system.name})")
         work = {"kind": "held", "count": scale.burst, "prompt": "sim:hold", "events": 2, "silent": 0}
         burst = await self._interleaved(f"{scale.burst} at once", self._all("chat"), scale.rounds, **work)
-        cpu = {name: value * 1000 / scale.burst for name, value in told(burst, "cpu").items() if name != "direct"}
+        cpu = {name: value * 1000 / scale.burst for name, value in told_of(burst, "cpu").items() if name != "direct"}
         add("S-3", f"{scale.burst} turns at once, CPU to first frame", "ms", cpu, Goal(6), Goal(3))
         add("S-3", f"{scale.burst} turns at once, TTFT p50", "ms", first(burst))
-        await self._slopes("S-3", 1)
+        await self._slope()
 
-    async def _slopes(self, row: str, step: int) -> None:
-        """ms for each further MB of history, between two of the sizes."""
-        low, high = self.scale.sizes[step - 1 : step + 1]
-        by_size = await self._by_size()
-        values = {name: (found[step] - found[step - 1]) * 1e6 / (high - low) for name, found in by_size.items()}
-        self.report.add(row, f"history of {low:,} to {high:,}, CPU per MB", "ms", values)
+    async def _slope(self) -> None:
+        """ms of set-up for each MB of history."""
+        low, high, _ = self.scale.sizes
+        setup, _ = await self._by_size()
+        values = {name: (found[1] - found[0]) * 1e6 / (high - low) for name, found in setup.items()}
+        self.report.add("S-3", f"history of {low:,} to {high:,}, CPU per MB", "ms", values)
 
     async def ttft(self) -> None:
         values = first(await self._one_after_another())
@@ -233,7 +238,7 @@ class Rows:
         goals = Goal(ttft["bare"], "bare"), Goal(1.5 * ttft["direct"], "1.5 direct")
         add("S-5", f"{what}, TTFT p50", "ms", ttft, *goals)
         events = scale.crowd * scale.crowd_events
-        cpu = {name: value * 1e6 / events for name, value in told(seen, "cpu").items() if name != "direct"}
+        cpu = {name: value * 1e6 / events for name, value in told_of(seen, "cpu").items() if name != "direct"}
         add("S-5", f"{what}, CPU per event, set-up included", "us", cpu)
 
     async def silent(self) -> None:
@@ -270,13 +275,17 @@ class Rows:
         usual = {name: max(found, LEAST) for name, found in cpu[1].items()}
         off = {name: max(abs(end[name] / usual[name] - 1) for end in (cpu[0], cpu[2])) * 100 for name in nothing}
         add("S-7", f"{few:,} or {many:,}, most off {middle:,}", "%", off, Goal(10))
-        await self._slopes("S-7", 2)
         low, middle_size, high = scale.sizes
-        slopes = {
-            name: ((c - b) / (high - middle_size)) / ((b - a) / (middle_size - low)) * 100 - 100
-            for name, (a, b, c) in (await self._by_size()).items()
+        _, whole = await self._by_size()
+        steps = {
+            name: ((b - a) * 1e6 / (middle_size - low), (c - b) * 1e6 / (high - middle_size))
+            for name, (a, b, c) in whole.items()
         }
-        add("S-7", "off the cost of a byte of less history", "%", {n: abs(v) for n, v in slopes.items()}, Goal(20))
+        for place, (begin, end) in enumerate(((low, middle_size), (middle_size, high))):
+            what = f"history of {begin:,} to {end:,}, CPU of all there is to do per MB"
+            add("S-7", what, "ms", {name: step[place] for name, step in steps.items()})
+        off = {name: abs(more / less - 1) * 100 for name, (less, more) in steps.items()}
+        add("S-7", "off the cost of a byte of less history", "%", off, Goal(20))
 
     def memory(self) -> None:
         """Of what runs for all rows, as a note."""
@@ -334,7 +343,7 @@ def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in figures.items() if found}
 
 
-def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
+def told_of(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
     return medians({system: [one[name] for one in found] for system, found in seen.items()})
 
 
