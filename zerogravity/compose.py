@@ -67,7 +67,7 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
-PRICES_S = 1.0  # after the start: nobody asks before, and the start takes all of a core
+PRICES_S = 1.0  # after the start, which takes all of a core; who needs them before reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +211,18 @@ async def gateway(
         if config.ready_file:
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
-        loader = threading.Timer(PRICES_S, prices.load)
-        loader.name, loader.daemon = "zerogravity-prices", True
-        loader.start()
-        stack.push_async_callback(asyncio.to_thread, loader.join)
-        stack.callback(loader.cancel)
+        _read_prices_later(stack)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
         yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
+
+
+def _read_prices_later(stack: AsyncExitStack) -> None:
+    """In a thread that ends with ``stack``."""
+    loader = threading.Timer(PRICES_S, prices.load)
+    loader.name, loader.daemon = "zerogravity-prices", True
+    loader.start()
+    stack.push_async_callback(asyncio.to_thread, loader.join)
+    stack.callback(loader.cancel)
 
 
 async def serve(config: Config, started: Callable[[Config, Gateway], None] | None = None) -> int:

@@ -16,7 +16,7 @@ from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
-WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of long texts, so that no step holds up other threads
+WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of a long text: each is a short step, so that other threads run
 
 SHOWN_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
@@ -117,18 +117,18 @@ _ASSIGNMENTS = (
 )  # fmt: skip
 _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
 
-# Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
-# case costs thirty times as much).
-_SHORT = 512
 _ARRAY, _NUMBER = (list, tuple), (int, float)
 _SCALARS = frozenset({int, float, jsonio.Number, bool, type(None)})
-_NAME, NAMES = 64, 4096  # characters of a member's name that is remembered, and how many are
+_NAME_LENGTH, KNOWN_NAMES = 64, 4096  # characters of a member's name that is remembered, and how many are
 _SERVER = "server_label"  # a member of each MCP server
 _harmless_names: set[str] = set()
-KNOWN = 16 << 20  # bytes, about, of the texts that are remembered to hold none: those of a long history and more
+KNOWN = 16 << 20  # characters, about, of the texts that are remembered to hold no secret: more than a long history's
 KEPT = 100  # bytes that remembering one takes beside its characters
 _known_clean: set[str] = set()
 _known_size = 0
+# Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
+# case costs thirty times as much).
+_SHORT = 512
 _HINT = re.compile("|".join(re.escape(word.lower()) for word in (":", *(begin for begin, _ in (*_TOKENS, *_PHRASES)))))
 
 
@@ -175,25 +175,21 @@ def json_value[T](value: T) -> T:
 
 def json_bytes(data: bytes) -> bytes:
     """A body without secrets: the same bytes when it has none; JSON stays JSON."""
-    value = _parsed(data)
-    if value is None:
+    try:
+        value = jsonio.loads(data)
+    except (ValueError, RecursionError):
         return text(data.decode("utf-8", "replace")).encode()
     redacted = json_value(value)
-    return data if redacted is value or redacted == value else jsonio.dumps(redacted)
+    return data if redacted == value else jsonio.dumps(redacted)
 
 
 def body(data: bytes) -> object:
     """A body without secrets, parsed; its text where it is no JSON."""
-    value = _parsed(data)
-    return text(data.decode("utf-8", "replace")) if value is None else json_value(value)
-
-
-def _parsed(data: bytes) -> object | None:
-    """None: no JSON."""
     try:
-        return jsonio.loads(data)
+        value = jsonio.loads(data)
     except (ValueError, RecursionError):
-        return None
+        return text(data.decode("utf-8", "replace"))
+    return json_value(value)
 
 
 def pieces(parts: Sequence[str]) -> list[str]:
@@ -246,11 +242,11 @@ def _is_plain(value: object) -> bool:
 
 def _learnt(names: Iterable[str]) -> bool:
     """Whether these are ordinary names of members; they are remembered then."""
-    if len(_harmless_names) > NAMES:
-        _harmless_names.clear()
     for name in names:
-        if len(name) > _NAME or name == _SERVER or _known_name(name) != (name, False):
+        if len(name) > _NAME_LENGTH or name == _SERVER or _known_name(name) != (name, False):
             return False
+        if len(_harmless_names) >= KNOWN_NAMES:
+            _harmless_names.clear()
         _harmless_names.add(name)
     return True
 
@@ -276,7 +272,7 @@ def _value(value: object, kind: int, depth: int) -> object:
             members = {**members, "headers": dict.fromkeys(cast("Mapping[str, object]", given), MASK)}
         made: dict[str, object] = {}
         for key, item in members.items():
-            shown, named = _known_name(key) if len(key) <= _NAME else (text(key), _is_secret(key))
+            shown, named = _known_name(key) if len(key) <= _NAME_LENGTH else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
             inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
@@ -296,7 +292,7 @@ def _inside(kind: int, key: str, named: bool) -> int:
     return _SCHEMA if kind == _NAMED_SCHEMAS else _SECRET
 
 
-@lru_cache(NAMES)
+@lru_cache(KNOWN_NAMES)
 def _known_name(name: str) -> tuple[str, bool]:
     """A member's name as shown, and whether it names a secret; cached, as there are few names and many members."""
     return text(name), _is_secret(name)

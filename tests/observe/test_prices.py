@@ -167,3 +167,19 @@ def test_importing_the_gateway_reads_no_prices():
     script = "import sys, zerogravity.compose, zerogravity.observe.prices\nassert 'genai_prices' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_of_the_librarys_list_only_what_is_asked_for_is_kept():
+    script = """
+import sys, threading
+from zerogravity.observe import prices
+threads = [threading.Thread(target=prices.load) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+assert {one.id for one in prices._snapshot.providers} == set(prices.PROVIDERS)
+assert "genai_prices.data" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -236,9 +236,9 @@ def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recor
     assert trace_reader.find(made.root).state.text == "x"
 
 
-@pytest.mark.parametrize("limits", [TraceLimits(job_bytes=1000), TraceLimits()])
-def test_many_bytes_are_not_waited_with(recording, make_turn, monkeypatch, limits):
-    monkeypatch.setattr(recorders, "PATIENT_BYTES", 500 if limits.job_bytes > 1000 else 1 << 20)
+@pytest.mark.parametrize(("patient", "limits"), [(1 << 20, TraceLimits(job_bytes=1000)), (500, TraceLimits())])
+def test_many_bytes_are_not_waited_with(recording, make_turn, monkeypatch, patient, limits):
+    monkeypatch.setattr(recorders, "PATIENT_BYTES", patient)
     written = threading.Event()
     made = recording(on_finished=lambda _: written.set(), pause=1000, limits=limits)
     running = made.store.open(make_turn())

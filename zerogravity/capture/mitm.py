@@ -116,8 +116,8 @@ class _Queue(list[Any]):
 
 
 def keep_nothing_read() -> None:
-    """While mitmproxy waits for what comes next on a connection, it keeps what came last: of a call up to 64 KiB, until
-    its answer is over."""
+    """mitmproxy keeps what it has read last while it waits for more: up to 64 KiB of each call until its answer is
+    over. Here it is let go at once."""
     handle = ConnectionHandler.handle_connection
 
     def handle_connection(self: ConnectionHandler, connection: Connection) -> Coroutine[Any, Any, None]:
@@ -129,7 +129,8 @@ def keep_nothing_read() -> None:
 
 
 class _Reader:
-    """In the place of a connection's own: passes on what comes, as the loop that asks would, until there is no more."""
+    """In the place of a connection's reader: does what the loop in ``handle_connection`` would with each piece, and
+    gives none of them but the end."""
 
     def __init__(self, handler: ConnectionHandler, connection: Connection, reader: Any) -> None:
         self._handler = handler

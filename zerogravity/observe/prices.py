@@ -8,6 +8,7 @@ least that it costs.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ PROVIDERS = ("google", "anthropic", "openai")  # the last for gpt-oss, which Goo
 _EFFORT = re.compile(r"-(?:minimal|low|medium|high|thinking)$")  # a part of Google's names that changes no price
 _PER_PROMPT = re.compile(r"gemini-[12]\b")  # which pay for searching, however often; later ones for each search
 _snapshot: DataSnapshot | None = None
+_loading = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,21 @@ FREE, UNKNOWN = Price(), Price(partial=True)
 def load() -> None:
     """Read the prices. Idempotent; without the library none is ever known. What the library's list of all providers
     takes, megabytes, is given back."""
+    with _loading:
+        _load()
+
+
+def _load() -> None:
     global _snapshot
     if _snapshot is None:
         try:
             from genai_prices.data_snapshot import DataSnapshot
         except ImportError:
             return
-        found = find_spec("genai_prices.data")
-        assert found is not None and found.loader is not None
-        found.loader.exec_module(every := module_from_spec(found))
+        if (found := find_spec("genai_prices.data")) is None or found.loader is None:
+            return
+        every = module_from_spec(found)
+        found.loader.exec_module(every)
         _snapshot = DataSnapshot([one for one in every.providers if one.id in PROVIDERS], from_auto_update=False)
 
 

@@ -1,6 +1,6 @@
 """``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs four queue
-puts of references per turn; the thread itself reads events from the channel, in batches, and begins when it is quiet: a
-turn that is short is written once, when it is over.
+puts of references per turn; the thread itself reads events from the channel, in batches, and begins when it is quiet,
+or when many bytes of requests wait: a turn that is short is written once, when it is over.
 
 A full queue drops and counts; a disk that cannot be written degrades health; neither ever affects a turn.
 """

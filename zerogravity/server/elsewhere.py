@@ -6,7 +6,6 @@ Where the store cannot tell of other gateways (in memory, a file), they can only
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -19,15 +18,14 @@ from zerogravity.server.response_writer import ResponseWriter
 from zerogravity.server.services import Services
 from zerogravity.server.watchdog import Watchdog
 from zerogravity.store.base import Unreadable
-from zerogravity.store.peers import Command, Peers, Shown
+from zerogravity.store.peers import Command, More, Peers, Shown
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
-from zerogravity.surfaces.responses.stored import StoredResponse, withdrawn
+from zerogravity.surfaces.responses.stored import StoredResponse, in_a_row, withdrawn
 
 LOOK_S = 2.0  # without news; at least so often a command is sent again, too
 WAIT_S = 30.0  # for a command to be obeyed; longer than it takes to find that a gateway has died
 AWAY_S = 30.0  # that a stream waits for a store which does not answer any more, or has lost the response
 NOTHING = Shown((), "later")
-PIECES = 4  # of a stream that are kept for followers who are nearly in step
 
 
 class Elsewhere:
@@ -86,7 +84,8 @@ class Elsewhere:
     @contextmanager
     def _reading(self, peers: Peers, found: StoredResponse, news: asyncio.Event) -> Generator[_Reading]:
         key = found.owner, found.id
-        reading = self._readings.setdefault(key, _Reading(peers, *key))
+        if (reading := self._readings.get(key)) is None:
+            reading = self._readings[key] = _Reading(peers, found)
         if len(reading.followers) >= self._limits.readers:
             raise FaultError(too_many_readers())
         reading.followers.add(news)
@@ -116,42 +115,43 @@ class Elsewhere:
 
 
 class _Reading:
-    """What is read of one stream for all its followers here: once for those that are nearly in step.
+    """One stream, read once for all its followers here.
 
-    ``followers``: by the news of each. ``end``: the number after the last frame that has been read.
+    ``followers``: by the news of each. ``frames``: all that have been read, from the first one on: whoever is behind
+    finds them here, and when the response is deleted, what is open in them must be closed.
     """
 
-    def __init__(self, peers: Peers, owner: str, response_id: str) -> None:
+    def __init__(self, peers: Peers, found: StoredResponse) -> None:
         self.followers = set[asyncio.Event]()
-        self.end = 0
+        self.frames = in_a_row(found.frames)
         self._peers = peers
-        self._key = owner, response_id
-        self._pieces = deque[tuple[int, Shown]](maxlen=PIECES)
+        self._key = found.owner, found.id
+        self._more: More = "later"
         self._lock = asyncio.Lock()
 
-    async def frames(self, number: int) -> Shown | None:
-        """See ``Peers``."""
+    async def after(self, number: int) -> Shown | None:
+        """The frames from that number on; see ``Peers``."""
         async with self._lock:
-            for first, piece in self._pieces:
-                if 0 <= number - first < len(piece.frames):
-                    return replace(piece, frames=piece.frames[number - first :])
+            if number < len(self.frames):
+                return Shown(self.frames[number:], self._more)
             for news in self.followers:
                 news.clear()  # for all of them, what is new is read now
-            shown = await self._peers.frames(*self._key, number)
-            if shown is not None and shown.frames:
-                self._pieces.append((number, shown))
-                self.end = max(self.end, number + len(shown.frames))
+            shown = await self._peers.frames(*self._key, len(self.frames))
+            if shown is None:
+                return None
+            self._more = shown.more
+            if shown.frames:
+                self.frames += shown.frames
                 for news in self.followers:
                     news.set()
-            return shown
+            return Shown(self.frames[number:], shown.more)
 
     async def is_deleted(self) -> bool:
         return await self._peers.is_deleted(*self._key)
 
 
 class _Follower:
-    """One reader. ``number``: of the next frame that it wants. Where the response is deleted meanwhile, ``_seen``, all
-    before that, is what is left of it: what is open there must be closed."""
+    """One reader. ``number``: of the next frame that it wants."""
 
     def __init__(
         self, reading: _Reading, writer: ResponseWriter, found: StoredResponse, number: int, news: asyncio.Event
@@ -160,7 +160,6 @@ class _Follower:
         self._writer = writer
         self._found = found
         self._number = number
-        self._seen = [*found.frames[:number]]
         self._news = news
         self._answered: float | None = None  # when the store last did
         self._last: Shown | None = None
@@ -187,7 +186,9 @@ class _Follower:
     def _is_at_the_end(self) -> bool:
         """As far as is known: others may have read on meanwhile, and so taken the news."""
         last = self._last
-        return last is not None and (not last.frames or (last.more == "later" and self._number >= self._reading.end))
+        if last is None or self._number < len(self._reading.frames):
+            return False
+        return not last.frames or last.more == "later"
 
     async def _read(self) -> Sequence[bytes]:
         now = asyncio.get_running_loop().time()
@@ -204,11 +205,10 @@ class _Follower:
         return frames
 
     async def _frames(self) -> Sequence[bytes]:
-        shown = await self._reading.frames(self._number)
+        shown = await self._reading.after(self._number)
         if shown is None:
             return await self._ending()
         self._number += len(shown.frames)
-        self._seen += shown.frames
         self._over = shown.more == "end"
         self._last = shown
         return shown.frames
@@ -222,7 +222,7 @@ class _Follower:
         if stored is None and not await self._reading.is_deleted():
             raise stream_lost()  # its gateway may live, and stores it anew at its end
         self._over = True
-        stored = withdrawn(replace(found, frames=(*self._seen,))) if stored is None else stored
+        stored = withdrawn(replace(found, frames=(*self._reading.frames,))) if stored is None else stored
         if self._answered is None and stored.stream_lost:
             raise stream_lost()
         return stored.frames_from(self._number)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Command = Literal["cancel", "delete"]
+More = Literal["now", "later", "end"]
 Obey = Callable[[Command, str, str], object]
 """What is asked of this gateway: the command, owner and id of a response. Quick, and never raises."""
 
@@ -31,7 +32,7 @@ class Shown:
     the last of all is among these."""
 
     frames: Sequence[bytes]
-    more: Literal["now", "later", "end"]
+    more: More
 
 
 class Peers(Protocol):

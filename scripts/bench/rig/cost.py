@@ -21,15 +21,16 @@ def cpu(pid: int) -> float:
     return sum(psutil.Process(pid).cpu_times()[:2])
 
 
-async def rest(pids: Collection[int], seconds: float) -> None:
-    """Until none of these processes has worked for so long on what it was asked before, as on its traces: that would
-    count as the cost of what comes next."""
+async def rest(pids: Collection[int], seconds: float) -> bool:
+    """Wait until none of these processes has worked for ``seconds``, at most ``AT_MOST_S``: earlier work, such as
+    traces, would count as the cost of what comes next. False: they still do."""
     deadline, quiet = time.monotonic() + AT_MOST_S, 0.0
     while quiet < seconds and time.monotonic() < deadline:
         before = [cpu(pid) for pid in pids]
         await asyncio.sleep(STEP_S)
         took = max(cpu(pid) - then for pid, then in zip(pids, before, strict=True))
         quiet = quiet + STEP_S if took < IDLE * STEP_S else 0.0
+    return quiet >= seconds
 
 
 def resident(pid: int) -> float:

@@ -51,7 +51,7 @@ class Scale:
 
 
 SMOKE = Scale(
-    rounds=1, lull=30, rest=0, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
+    rounds=1, lull=30, rest=0.25, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
     crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
 )  # fmt: skip
 
@@ -87,7 +87,9 @@ class Rows:
         await ROWS[row](self)
 
     async def _rest(self) -> None:
-        await cost.rest([system.pid for system in self._all("chat") if system.pid is not None], self.scale.rest)
+        pids = [system.pid for system in self._all("chat") if system.pid is not None]
+        if not await cost.rest(pids, self.scale.rest):
+            self.report.notes.append("earlier work went on beside a row")
 
     # -- how it is measured ----------------------------------------------------------------------------------------
 
@@ -151,8 +153,9 @@ class Rows:
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 seen = defaultdict[str, list[Told]](list)
-                for _ in range(self.scale.sized):
-                    for system in (self.rig.mitmdump, *self.rig.ours("chat")):
+                systems = [self.rig.mitmdump, *self.rig.ours("chat")]
+                for number in range(self.scale.sized):
+                    for system in systems if number % 2 else reversed(systems):
                         assert system.pid is not None
                         await self._rest()
                         before = cost.cpu(system.pid)

@@ -106,7 +106,7 @@ class Browser:
         return await self._do("POST", "/execute/async", {"script": asking, "args": list(arguments)})
 
     async def rests(self) -> None:
-        """What the page has asked for is here: it has fetched nothing for half a second."""
+        """The page has fetched nothing for half a second."""
         ends = "performance.getEntriesByType('resource').map((one) => one.responseEnd)"
         await self.until(f"return performance.now() - Math.max(0, ...{ends}) > 500")
 

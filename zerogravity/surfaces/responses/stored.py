@@ -227,7 +227,7 @@ def withdrawn(stored: StoredResponse) -> StoredResponse:
 
 
 def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredResponse:
-    frames, output = _in_a_row(stored.frames), list[Json]()
+    frames, output = in_a_row(stored.frames), list[Json]()
     if len(frames) <= QUEUED:
         for kind, so_far in BEGIN[len(frames) :]:
             frames.append(frame(f"response.{kind}", len(frames), response={**stored.response, "status": so_far}))
@@ -239,7 +239,7 @@ def _ended(stored: StoredResponse, status: str, error: Json | None) -> StoredRes
     return replace(stored, response=over, frames=tuple(frames), running=False, cut_off=True)
 
 
-def _in_a_row(frames: Sequence[bytes]) -> list[bytes]:
+def in_a_row(frames: Sequence[bytes]) -> list[bytes]:
     """Those before the first that the store has lost."""
     return [each for _, each in takewhile(lambda one: _numbered(one[1], one[0]), enumerate(frames))]
 
