@@ -440,6 +440,28 @@ async def test_many_requests_in_one_go_are_not_too_many(monkeypatch, deps, respo
     assert got.count(b"HTTP/1.1 403") == count
 
 
+@pytest.mark.parametrize("count", [2, 3, 150])
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_requests_that_come_at_once_are_answered_in_order(
+    monkeypatch, deps, response_path, method, count
+) -> None:
+    asked, body = list[bytes](), b"abc" if method == b"POST" else b""
+    requests = [
+        b"%b /%d HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (method, number, len(body), body)
+        for number in range(count)
+    ]
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    async with middle(monkeypatch, deps, response_path, answer(ok, asked=asked)) as made:
+        stream, writer = await asyncio.open_connection("127.0.0.1", made.port)
+        writer.write(b"".join(requests))
+        async with asyncio.timeout(20):
+            for _ in requests:
+                assert (await stream.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+                assert await stream.readexactly(2) == b"ok"
+        writer.close()
+    assert [one.split()[1] for one in asked] == [b"/%d" % number for number in range(count)]
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_hook_that_fails_holds_nothing_up(monkeypatch, deps, running, late) -> None:
     async def failing(self: Any, hook: Any) -> None:

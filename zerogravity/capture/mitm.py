@@ -36,7 +36,8 @@ from mitmproxy.proxy.layers.http._http1 import Http1Server
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
-FLOW_HOOKS = HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, HttpResponseHook, HttpErrorHook
+LAST_HOOKS = HttpResponseHook, HttpErrorHook
+FLOW_HOOKS = HttpRequestHeadersHook, HttpRequestHook, HttpResponseHeadersHook, *LAST_HOOKS
 
 
 def headers(message: http.Message) -> MutableMapping[str, str]:
@@ -221,6 +222,12 @@ def streaming(layer: HttpLayer, stream_id: int) -> http.Response | None:
         return None
     response, busy = stream.flow.response, stream._paused or client._paused
     return None if busy or response is None or response.stream is not True else response
+
+
+def has_more(layer: HttpLayer) -> bool:
+    """Whether its client has sent more than the request that is being answered."""
+    client = layer.connections.get(layer.context.client)
+    return isinstance(client, Http1Server) and bool(client.buf)
 
 
 def client_has_reset(stream: HttpStream) -> bool:

@@ -33,7 +33,6 @@ from zerogravity.core.turn import PASSIVE
 logger = logging.getLogger("zerogravity.capture")
 
 WARM = 8  # connections at most that wait for turns to come
-AT_ONCE = 64  # hooks of one event: requests that a client sends in one go are read inside each other
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
            "tls_ecdh_curve_server", "body_size_limit", "connect_addr")  # fmt: skip
 """Options of mitmproxy that the carrier does not follow; with ``body_size_limit`` mitmproxy may speak to a connection
@@ -147,12 +146,10 @@ class RelayingLayer(HttpLayer):
         layers.remove(self)
         layers[layers.index(replaced)] = self
         self._relay = relay
-        self._hooks_left = 0  # that may run at once in this event
 
     def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         if isinstance(event, Relayed) and event.connection not in self.connections:
             return  # nobody waits for it any more
-        self._hooks_left = AT_ONCE
         yield from _joined(cast("Iterator[commands.Command]", super()._handle_event(event)))
 
     @cached_property
@@ -165,10 +162,9 @@ class RelayingLayer(HttpLayer):
         its own, which costs more than nearly all that hooks do. One that fails is over too, so that only its task tells
         of it: raised in here it would end what came for other calls at the same moment."""
         for command in super().event_to_child(child, event):
-            if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None or not self._hooks_left:
+            if not isinstance(command, mitm.FLOW_HOOKS) or self.handler is None or not self._may_be_at_once(command):
                 yield command
                 continue
-            self._hooks_left -= 1
             if (hooking := mitm.begun(self.handler, command)).done():
                 self.command_sources.pop(command)
                 yield from self.event_to_child(child, events.HookCompleted(command))
@@ -176,6 +172,11 @@ class RelayingLayer(HttpLayer):
                 for above, stream in carrying(self):
                     above.command_sources[command] = stream
                 mitm.spawn(self._completed(self.handler, hooking, command), command.name, self.context.client.peername)
+
+    def _may_be_at_once(self, hook: StartHook) -> bool:
+        """Not behind an answer when the client's next request is here: that would reach the server's layer before it has
+        come to the end of the one before."""
+        return not (isinstance(hook, mitm.LAST_HOOKS) and mitm.has_more(self))
 
     async def _completed(self, handler: ConnectionHandler, hooking: asyncio.Task[None], hook: StartHook) -> None:
         await asyncio.wait([hooking])
