@@ -174,8 +174,8 @@ class RelayingLayer(HttpLayer):
                 mitm.spawn(self._completed(self.handler, hooking, command), command.name, self.context.client.peername)
 
     def _may_be_at_once(self, hook: StartHook) -> bool:
-        """Not behind an answer when the client's next request is here: that would reach the server's layer before it has
-        come to the end of the one before."""
+        """Not behind an answer when the client's next request is here: the server's layer would get it before it has
+        come to the end of this one."""
         return not (isinstance(hook, mitm.LAST_HOOKS) and mitm.has_more(self))
 
     async def _completed(self, handler: ConnectionHandler, hooking: asyncio.Task[None], hook: StartHook) -> None:

@@ -51,8 +51,8 @@ class Scale:
 
 
 SMOKE = Scale(
-    rounds=1, lull=30, rest=0.25, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
-    crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
+    rounds=1, lull=30, rest=0.25, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4,
+    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
 )  # fmt: skip
 
 
