@@ -64,6 +64,16 @@ CALLING: list[Event] = [ThinkingDelta("hm"), Signature("own", "thought"), Functi
 # -- what a turn adds, and what the next one sends -----------------------------------------------------------------
 
 
+def test_a_thought_that_no_item_shows_goes_to_the_next_turn() -> None:
+    held = turned(
+        EMPTY, [ThinkingDelta("hm"), Signature("own", "thought")], Finished("length", "MAX_TOKENS"), input="a"
+    )
+    assert [item["content"][0]["text"] for item in held.visible.values()] == ["a"]
+    asked, thought, goes_on = contents_of(held, user("go on"))
+    assert (asked["parts"], goes_on["parts"]) == ([{"text": "a"}], [{"text": "go on"}])
+    assert thought == {"role": "model", "parts": [{"text": "hm", "thought": True, "thoughtSignature": "own"}]}
+
+
 @given(record_lists(), st.sampled_from([None, "auto"]), st.booleans(), st.booleans())
 def test_the_next_turn_sends_what_it_would_after_a_response(
     records: list[Record], summary: str | None, encrypted: bool, stream: bool

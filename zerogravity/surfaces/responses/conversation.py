@@ -48,8 +48,8 @@ TYPES = tuple(kind for kind in (*PREFIXES, "item_reference", *SKIPPED) if kind !
 class Conversation:
     """``created``: wall-clock seconds. ``items``: oldest first; one without an id is the *answer* of a ``turn``, in
     front of the items that show it: ``contents`` in Google's form, the ``family`` of the model, and ``shown_as``, their
-    ids, both empty where the items stand for themselves; and ``listings``, what its turn has learnt of MCP servers'
-    tools."""
+    ids, none of a thought that no item shows; both empty where the items stand for themselves; and ``listings``, what
+    its turn has learnt of MCP servers' tools."""
 
     id: str
     owner: str
@@ -294,7 +294,7 @@ def added_by(channel: CascadeChannel, secret: bytes) -> tuple[Json, ...]:
     before: Sequence[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
     learnt = [each for each in stored.listings if each["at"] == turn.created]
     end |= {"listings": learnt} if learnt else {}
-    if shown_as and (answer := list(stored.contents[len(before) :])):
+    if answer := list(stored.contents[len(before) :]):
         end |= {"contents": answer, "shown_as": shown_as}
     return (*kept(details.input), end, *(stored.items[item_id] for item_id in shown_as))
 
@@ -317,7 +317,7 @@ def read(items: Sequence[Json], reader: Items, history: History, target: Target)
     for item in items:
         if ends_a_turn(item):
             reader.servers.listings += item.get("listings", ())
-            if not item["shown_as"]:
+            if not item["contents"]:
                 continue
             reader.read(waiting)
             waiting = []
