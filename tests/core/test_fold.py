@@ -317,3 +317,9 @@ def test_nothing_is_shown_of_its_end():
     made.feed(record)
     (record,) = records(RoundOpened("other", "it was busy"))
     assert made.feed(record) == []
+
+
+def test_a_picture_keeps_its_own_signature() -> None:
+    """As it has been shown with it."""
+    state = fold(records(InlineData("image/png", "aa"), Signature("own", "text"), Signature("other", "text")))
+    assert [item.signature for item in state.items] == ["own"]

@@ -476,22 +476,25 @@ class Assembler:
                     thought.signature = event.data
                 elif thought.signature != event.data:  # it stands before the next one
                     self._pending, self._lent = event, None
-            case "text" if (last := self._signable()) is not None:
+            case "text" if (last := self._signable(event.data)) is not None:
                 last.signature = event.data
             case "text" if isinstance(self._open, Reasoning):
                 self._open.signature = event.data
             case "alone" | "call" if (call := self._unsigned_call()) is not None:
                 call.signature, call.late = event.data, True
-            case "alone" | "call" if (last := self._signable()) is not None:
+            case "alone" | "call" if (last := self._signable(event.data)) is not None:
                 last.signature = event.data  # unless a call follows: then it was meant for that (facts C.4)
                 self._pending, self._lent = event, last
             case _:
                 self._pending, self._lent = event, None
 
-    def _signable(self) -> Message | Media | None:
-        """The text that is open, or the blob that came last. A text that is closed has been shown as it is."""
+    def _signable(self, signature: str) -> Message | Media | None:
+        """The text that is open, or the blob that came last, unless it has one of its own. A text that is closed has
+        been shown as it is."""
         last = self.state.items[-1] if self.state.items else None
-        return last if isinstance(last, Media) or (isinstance(last, Message) and last is self._open) else None
+        if isinstance(last, Media):
+            return last if last.signature in (None, signature) else None
+        return last if isinstance(last, Message) and last is self._open else None
 
     def _thought_signature(self) -> str | None:
         """A signature that came before its thinking (Claude), once."""
