@@ -236,15 +236,24 @@ def test_bodies(data, expected):
     assert redact.json_bytes(data) == expected
 
 
-def test_a_large_body_is_redacted_like_any_other():
-    """By the names of its members, too, and without a limit."""
-    body = {"messages": ["x" * (9 << 20), "sk-abcdefgh12", PEM], "apiKey": "hunter22", "words": '{"password": "hu22"}'}
+def test_a_large_body_is_redacted_as_text_and_stays_json(monkeypatch):
+    monkeypatch.setattr(redact, "PARSE_LIMIT", 100)
+    body = {"messages": ["x" * 200, "sk-abcdefgh12", PEM], "apiKey": "hunter22", "nested": '{"password": "hunter22"}'}
     shown = redact.json_bytes(json.dumps(body).encode())
-    masked = json.loads(shown)
-    assert masked["messages"][:2] == [body["messages"][0], MASK]
-    assert masked["apiKey"] == MASK
-    assert redact.body(json.dumps(body).encode()) == masked
-    assert all(secret not in shown for secret in (b"abcdefgh12", b"hunter22", b"MIIEow", b"hu22"))
+    assert json.loads(shown)["messages"][0] == "x" * 200
+    assert all(secret not in shown for secret in (b"abcdefgh12", b"hunter22", b"MIIEow"))
+
+
+def test_a_request_is_redacted_by_the_names_of_its_members_however_large_it_is():
+    given = {
+        "messages": ["x" * (9 << 20), "sk-abcdefgh12", PEM],
+        "pin": {"apiKey": "hu"},
+        "words": '{"password": "hu22"}',
+    }
+    masked = redact.body(json.dumps(given).encode())
+    assert masked == {**redact.json_value(given), "pin": {"apiKey": MASK}}
+    assert masked["messages"][:2] == [given["messages"][0], MASK]
+    assert all(secret not in json.dumps(masked) for secret in ("abcdefgh12", "MIIEow", "hu22"))
 
 
 @pytest.mark.parametrize("offset", [-40, -20, -14, -5, -1, 0, 1, 3])
@@ -367,3 +376,5 @@ def test_a_body_is_parsed_and_kept_as_text_where_it_is_no_json():
     assert redact.body(b'{"apiKey": "hunter22", "n": 1.10}') == {"apiKey": "[redacted]", "n": 1.1}
     assert redact.body(b"key sk-abcdefgh1234567890 \xff") == "key [redacted] \ufffd"
     assert redact.body(b"null") is None
+    large = b'{"apiKey": "sk-abcdefgh1234567890", "x": "' + b"y" * redact.PARSE_LIMIT + b'"}'
+    assert "sk-abcdefgh" not in str(redact.body(large))

@@ -16,6 +16,7 @@ from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
+PARSE_LIMIT = 4 << 20  # bytes of events; larger ones are redacted as text, since to parse is one step
 WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of a long text: each is a short step, so that other threads run
 
 SHOWN_HEADERS = frozenset({
@@ -176,8 +177,10 @@ def json_value[T](value: T) -> T:
 def json_bytes(data: bytes) -> bytes:
     """A body without secrets: the same bytes when it has none; JSON stays JSON."""
     try:
-        value = jsonio.loads(data)
+        value = jsonio.loads(data) if len(data) <= PARSE_LIMIT else None
     except (ValueError, RecursionError):
+        value = None
+    if value is None:
         return text(data.decode("utf-8", "replace")).encode()
     redacted = json_value(value)
     return data if redacted == value else jsonio.dumps(redacted)
@@ -235,7 +238,7 @@ def _is_plain(value: object) -> bool:
             elif form not in _SCALARS:
                 return False
         if not inner:
-            return all(each in _known_clean or text(each) is each for each in strings)
+            return all(text(each) is each for each in strings)
         level = inner
     return False
 

@@ -150,6 +150,7 @@ class Rows:
         behind it, as its trace."""
         if self._sizes is None:
             setup, whole = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+            await self._rest()
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 seen = defaultdict[str, list[Told]](list)
@@ -157,14 +158,13 @@ class Rows:
                 for number in range(self.scale.sized):
                     for system in systems if number % 2 else reversed(systems):
                         assert system.pid is not None
-                        await self._rest()
                         before = cost.cpu(system.pid)
-                        told = await self._ask(f"{size:,} bytes", system, kind="turns", **work)
+                        answer = await self._ask(f"{size:,} bytes", system, kind="turns", **work)
                         await self._rest()
-                        seen[system.name].append(told | {"whole": (cost.cpu(system.pid) - before) * 1000})
+                        seen[system.name].append(answer | {"whole": (cost.cpu(system.pid) - before) * 1000})
                 for name, value in part(seen, 0, 1000).items():
                     setup[name].append(value)
-                    whole[name].append(told_of(seen, "whole")[name])
+                    whole[name].append(told(seen, "whole")[name])
             self._sizes = setup, whole
         return self._sizes
 
@@ -177,16 +177,16 @@ class Rows:
         cpu = part(seen, 2, 1e6 / (events - 1))
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
         add("S-1", f"{where}, CPU per event", "us", cpu, *goals)
-        add("S-1", where, "events/s", told_of(seen, "rate"))
+        add("S-1", where, "events/s", told(seen, "rate"))
 
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
         work = self._stream(scale.paced, scale.interval)
         seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
-        p50 = told_of(seen, "p50")
+        p50 = told(seen, "p50")
         goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
         add("S-2", f"paced, each {scale.interval} ms, latency p50", "ms", p50, *goals)
-        add("S-2", "paced, latency p99", "ms", told_of(seen, "p99"))
+        add("S-2", "paced, latency p99", "ms", told(seen, "p99"))
         cpu = part(seen, 2, 1e6 / (scale.paced - 1))
         add("S-2", "paced, CPU per event", "us", cpu, Goal(0.9 * cpu["bare"], "0.9 bare"))
 
@@ -209,7 +209,7 @@ class Rows:
                 self.report.notes.append(f"the language server took {spent:.2f} ms of CPU a turn ({system.name})")
         work = {"kind": "held", "count": scale.burst, "prompt": "sim:hold", "events": 2, "silent": 0}
         burst = await self._interleaved(f"{scale.burst} at once", self._all("chat"), scale.rounds, **work)
-        cpu = {name: value * 1000 / scale.burst for name, value in told_of(burst, "cpu").items() if name != "direct"}
+        cpu = {name: value * 1000 / scale.burst for name, value in told(burst, "cpu").items() if name != "direct"}
         add("S-3", f"{scale.burst} turns at once, CPU to first frame", "ms", cpu, Goal(6), Goal(3))
         add("S-3", f"{scale.burst} turns at once, TTFT p50", "ms", first(burst))
         await self._slope()
@@ -241,7 +241,7 @@ class Rows:
         goals = Goal(ttft["bare"], "bare"), Goal(1.5 * ttft["direct"], "1.5 direct")
         add("S-5", f"{what}, TTFT p50", "ms", ttft, *goals)
         events = scale.crowd * scale.crowd_events
-        cpu = {name: value * 1e6 / events for name, value in told_of(seen, "cpu").items() if name != "direct"}
+        cpu = {name: value * 1e6 / events for name, value in told(seen, "cpu").items() if name != "direct"}
         add("S-5", f"{what}, CPU per event, set-up included", "us", cpu)
 
     async def silent(self) -> None:
@@ -346,7 +346,7 @@ def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in figures.items() if found}
 
 
-def told_of(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
+def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
     return medians({system: [one[name] for one in found] for system, found in seen.items()})
 
 
