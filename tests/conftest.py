@@ -22,10 +22,13 @@ from zerogravity.core.turn import Turn
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
-# Two shared cores: no deadline per example, and few enough examples for the whole suite to take minutes.
+# Two shared cores: no deadline per example, and few enough examples for the whole suite to take minutes; the same ones
+# in every run, so that a change is judged by what it changes. --hypothesis-profile=search looks for new ones.
 settings.register_profile(
-    "zerogravity", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
+    "zerogravity",
+    deadline=None, max_examples=60, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+settings.register_profile("search", settings.get_profile("zerogravity"), max_examples=1000, derandomize=False)
 settings.load_profile("zerogravity")
 
 

@@ -21,17 +21,24 @@ async def run(words: Sequence[str], env: Mapping[str, str]) -> int:
     Signals that a terminal sends reach it without us, once; the others, and those where there is no terminal, are
     passed on. When it stops we stop, so that the shell takes over; when we go on it goes on.
     """
-    process = await asyncio.to_thread(subprocess.Popen[bytes], words, env=env)
-    waiting = asyncio.create_task(asyncio.to_thread(_wait, process))
+    pid: int | None = None
+    early: list[signal.Signals] = []
 
     def forward(number: signal.Signals) -> None:
-        if not waiting.done() and not (number in TYPED and _has_terminal()):
-            _send(process.pid, number)
+        if pid is None:
+            early.append(number)
+        elif not waiting.done() and not (number in TYPED and _has_terminal()):
+            _send(pid, number)
 
     loop = asyncio.get_running_loop()
     for number in (*FORWARDED, *TYPED):
         loop.add_signal_handler(number, forward, number)
     try:
+        process = await asyncio.to_thread(subprocess.Popen[bytes], words, env=env)
+        waiting = asyncio.create_task(asyncio.to_thread(_wait, process))
+        pid = process.pid
+        for number in early:  # of before it was there
+            _send(pid, number)
         return await waiting
     finally:
         for number in (*FORWARDED, *TYPED):

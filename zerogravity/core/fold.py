@@ -450,7 +450,7 @@ class Assembler:
         signature, pending, lent = event.signature, self._pending, self._lent
         if not signature and pending is not None:
             signature = pending.data
-            if lent is not None and lent.signature == signature:
+            if isinstance(lent, Message) and lent.signature == signature:  # a blob has been shown with it
                 lent.signature = None
         self._pending = self._lent = None
         server, tool, asks = self._servers.get(event.name, ("", "", False))
