@@ -323,8 +323,3 @@ def test_a_picture_keeps_its_own_signature() -> None:
     """As it has been shown with it."""
     state = fold(records(InlineData("image/png", "aa"), Signature("own", "text"), Signature("other", "text")))
     assert [item.signature for item in state.items] == ["own"]
-
-
-def test_a_picture_keeps_what_it_was_shown_with_when_a_call_wants_it_too() -> None:
-    state = fold(records(InlineData("image/png", "aa"), Signature("own", "call"), FunctionCall("call_1", "f", "{}")))
-    assert [item.signature for item in state.items if not isinstance(item, Reasoning)] == ["own", "own"]

@@ -100,12 +100,13 @@ class Call:
 
 @dataclass(slots=True)
 class Media:
-    """A blob of the answer (base64)."""
+    """A blob of the answer (base64). ``lent``: a call that follows would take its signature, so nobody shows it yet."""
 
     index: int
     mime: str
     data: str
     signature: str | None = None
+    lent: bool = field(default=False, compare=False)
 
 
 Item = Reasoning | Message | Call | Media
@@ -431,6 +432,8 @@ class Assembler:
     def _keep_lent(self) -> None:
         """Something else than a call follows: the signature stays where it is."""
         if self._lent is not None:
+            if isinstance(self._lent, Media):
+                self._lent.lent = False
             self._pending = self._lent = None
 
     def _grow(self, text: str, steps: list[Step]) -> None:
@@ -450,7 +453,7 @@ class Assembler:
         signature, pending, lent = event.signature, self._pending, self._lent
         if not signature and pending is not None:
             signature = pending.data
-            if isinstance(lent, Message) and lent.signature == signature:  # a blob has been shown with it
+            if lent is not None and lent.signature == signature:
                 lent.signature = None
         self._pending = self._lent = None
         server, tool, asks = self._servers.get(event.name, ("", "", False))
@@ -485,6 +488,8 @@ class Assembler:
             case "alone" | "call" if (last := self._signable(event.data)) is not None:
                 last.signature = event.data  # unless a call follows: then it was meant for that (facts C.4)
                 self._pending, self._lent = event, last
+                if isinstance(last, Media):
+                    last.lent = True
             case _:
                 self._pending, self._lent = event, None
 

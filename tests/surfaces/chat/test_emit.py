@@ -249,6 +249,23 @@ def test_pictures_and_other_blobs() -> None:
     assert [entry["index"] for entry in message["files"]] == [0]
 
 
+@pytest.mark.parametrize("call", [True, False])
+def test_a_signature_that_a_call_may_want_is_told_once_it_is_known_whose_it_is(call: bool) -> None:
+    next_one = FunctionCall("call_1", "f", "{}") if call else TextDelta("a")
+    opened, picture, *more = records([InlineData("image/png", "AAAA"), next_one], TOOL if call else STOP)
+    signed_picture = Record(picture.seq, 0, 0, b"", (*picture.events, Signature("U0lH", "alone")))
+    channel = channel_of([opened, signed_picture, *more])
+    signed = [
+        (name, entry["extra_content"]["google"]["thought_signature"])
+        for value in check_chat(frames_of(channel))
+        for choice in value["choices"]
+        for name in ("images", "tool_calls")
+        for entry in choice["delta"].get(name, ())
+        if "extra_content" in entry
+    ]
+    assert signed == [("tool_calls" if call else "images", "U0lH")]
+
+
 def test_a_picture_that_comes_with_its_signature_has_it_once() -> None:
     picture = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": "U0lH"}
     channel = play(ask("chat"), chunk(picture, finish="STOP"))

@@ -80,10 +80,12 @@ class ChatEmitter:
         return [self._delta({"tool_calls": [first]}), self._delta({"tool_calls": [more]})]
 
     def _media(self, media: Media) -> bytes:
-        (name, entries), *_ = completion.blobs([media]).items()
+        (name, (entry,)), *_ = completion.blobs([media]).items()
         shown = self._blobs[name]
-        shown.append((media, media.signature is not None))
-        return self._delta({name: [{**entries[0], "index": len(shown) - 1}]})
+        if media.lent:  # it is told at the end, if it is the blob's by then
+            entry = {key: value for key, value in entry.items() if key != "extra_content"}
+        shown.append((media, "extra_content" in entry))
+        return self._delta({name: [{**entry, "index": len(shown) - 1}]})
 
     def _end(self, terminal: Terminal) -> list[bytes]:
         if isinstance(terminal, Failed):
