@@ -111,8 +111,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.proxy_options": ("backends.base", "capture.mitm", "hosts"),
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
-    "carrier": ("background", "wire.http1"),
-    "capture.relayed_call": ("carrier", "capture.ls_copy", "capture.mitm", "wire.http1"),
+    "carrier": ("background", "wire.http1", "wire.http2", "wire.request"),
+    "capture.relayed_call": ("carrier", "capture.ls_copy", "capture.mitm", "wire.http1", "wire.request"),
     "capture.relay": (
         "capture.mitm", "capture.proxy_guard", "capture.relayed_call", "carrier", "core.channel", "core.turn",
     ),
@@ -324,7 +324,7 @@ def test_the_addon_file_stays_thin():
 
 GUARD_POINTS = {
     "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
-    "engine", "server.middleware", "server.respond", "server.sharing", "store.redis.news",
+    "carrier.connections", "engine", "server.middleware", "server.respond", "server.sharing", "store.redis.news",
     "observe.recorder", "worker", "logs",
 }  # fmt: skip
 

@@ -49,6 +49,8 @@ OF_A_ROOM = {
     "test_scripts",
     "test_usage_everywhere",  # surfaces, metrics, traces and sums of one turn
     "test_wheel",
+    "wire/test_http2_connection",
+    "wire/test_http2_requests",
     "testing/test_serving",  # the commands as processes
 }
 

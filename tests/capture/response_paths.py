@@ -22,8 +22,10 @@ from zerogravity.capture import proxy_guard, relayed_call
 from zerogravity.capture.interceptor import Deps, Interceptor
 from zerogravity.capture.ls_copy import HOLD_S
 from zerogravity.capture.relay import LayerChoice, Relay
-from zerogravity.carrier import Carrier, Target
+from zerogravity.carrier.calls import Target
+from zerogravity.carrier.pool import Carrier
 from zerogravity.wire.http1 import AnswerReader, Head
+from zerogravity.wire.request import Request
 
 ResponsePath = Literal["relay", "hooks"]
 RESPONSE_PATHS: tuple[ResponsePath, ...] = ("relay", "hooks")
@@ -145,8 +147,8 @@ class Carried:
         self.listener: Any = None
         self.cancelled = 0
 
-    def call(self, target: Target, request: Sequence[bytes], listener: Any) -> Carried:
-        self.sent, self.listener = b"".join(request), listener
+    def call(self, target: Target, request: Request, listener: Any) -> Carried:
+        self.sent, self.listener = b"".join(request.http1()), listener
         return self
 
     def cancel(self) -> None:

@@ -16,9 +16,10 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
 
-from zerogravity import carrier, logs
 from zerogravity import config as configuration
+from zerogravity import logs
 from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
+from zerogravity.carrier.pool import Carrier
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
 from zerogravity.observe import log_output, machine
@@ -148,7 +149,7 @@ class Capture:
 
     def _relay(self, stack: AsyncExitStack, google: str | None) -> None:
         """Claimed calls go out past mitmproxy from now on, once they are made."""
-        made = self.relay.carrier = carrier.Carrier(relay.trust, self.guard.leads_back)
+        made = self.relay.carrier = Carrier(relay.trust, self.guard.leads_back)
         self.relay.google = relay.target_of(google) if google else None
         stack.push_async_callback(made.close)
         if mitm.addon(self._layers.name) is None:

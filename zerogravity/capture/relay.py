@@ -26,7 +26,8 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.relayed_call import Relayed, RelayedCall, carrying
-from zerogravity.carrier import Carrier, Target, Trust
+from zerogravity.carrier.calls import Target
+from zerogravity.carrier.pool import Carrier, Trust
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 
@@ -245,5 +246,8 @@ def trust() -> Trust:
     """As mitmproxy's options say."""
     options = ctx.options
     return Trust(
-        options.ssl_verify_upstream_trusted_ca, options.ssl_verify_upstream_trusted_confdir, options.ssl_insecure
+        options.ssl_verify_upstream_trusted_ca,
+        options.ssl_verify_upstream_trusted_confdir,
+        options.ssl_insecure,
+        options.http2,
     )

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from mitmproxy import http
 from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.net.http import status_codes
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
@@ -32,16 +32,17 @@ from mitmproxy.proxy.layers.http._events import (
 
 from zerogravity.capture import mitm
 from zerogravity.capture.ls_copy import LsCopy, Timers
-from zerogravity.carrier import CUT, Call, Carrier, Connection, Target
+from zerogravity.carrier.calls import CUT, Call, Target
+from zerogravity.carrier.connections import Connection
+from zerogravity.carrier.pool import Carrier
 from zerogravity.wire.http1 import NO_BODY, Head
+from zerogravity.wire.request import OF_A_CONNECTION, Request
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.server import ConnectionHandler
 
 logger = logging.getLogger("zerogravity.capture")
 
-HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
-_NO_TEXT = re.compile(rb"[\r\n\0]")
 UNREAD, HELD_BYTES = 64 << 10, 64 << 20  # of one answer, for a language server that does not read
 
 
@@ -87,6 +88,7 @@ class RelayedCall:
             spawn=lambda work: mitm.spawn(work, "relay", peer), written=self._written, timers=timers,
             max_bytes=HELD_BYTES,
         )  # fmt: skip
+        self._chunks = flow.request.http_version == "HTTP/1.1"  # the language server's way to find the end of a body
         self._attached = False
         self._feed: Callable[[bytes], list[bytes]] | None = None
         self._early: list[bytes] = []  # of the body, before the hook for its head has run
@@ -140,7 +142,7 @@ class RelayedCall:
 
     def begun(self, head: Head, connection: Connection) -> None:
         _describe(self.server, connection)
-        self._copy.send(ResponseHeaders(self._stream_id, _response(head)))
+        self._copy.send(ResponseHeaders(self._stream_id, _response(head, chunks=self._chunks)))
 
     def data(self, data: bytes) -> None:
         if self._attached:
@@ -244,13 +246,13 @@ def carrying(asking: HttpLayer) -> Iterator[tuple[HttpLayer, HttpStream]]:
             yield above, stream
 
 
-def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
-    """A request as mitmproxy would send it on a connection of HTTP/1.1, without what belongs to the other one.
+def _request(request: http.Request, body: Sequence[bytes]) -> Request:
+    """A request as mitmproxy would send it, without what belongs to the other connection.
 
     Other calls will follow on the same connection, so its end is as it says, whoever has changed it on its way. Raises
     ValueError for one that could be read as two.
     """
-    fields = [(name, value) for name, value in request.headers.fields if name.lower() not in HOP_BY_HOP]
+    fields = [(name, value) for name, value in request.headers.fields if name.lower() not in OF_A_CONNECTION]
     known = {name.lower(): name for name, _ in fields}
     if b"host" not in known:
         fields.insert(0, (b"Host", (request.authority or request.host).encode("idna")))
@@ -263,28 +265,26 @@ def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
     if len(cookies) > 1:  # HTTP/2 alone has several
         fields = [(name, value) for name, value in fields if name.lower() != b"cookie"]
         fields.append((b"Cookie", b"; ".join(cookies)))
-    first = b"%s %s HTTP/1.1\r\n" % (request.data.method, request.data.path)
-    lines = [first, *(b"%s: %s\r\n" % field for field in fields)]
-    if any(_NO_TEXT.search(line, 0, len(line) - 2) for line in lines):
-        raise ValueError("the end of a line inside a header")
-    head = b"".join(lines) + b"\r\n"
-    if chunked:
-        framed = [part for piece in body if piece for part in (b"%x\r\n" % len(piece), piece, b"\r\n")]
-        return [head, *framed, b"0\r\n\r\n"]
-    return [head, *body]
+    return Request(request.data.method, request.data.path, tuple(fields), body)
 
 
-def _response(head: Head) -> http.Response:
+def _response(head: Head, *, chunks: bool) -> http.Response:
     """Its body ends in one way only: where it has chunks its length says nothing (RFC 9112, 6.3), and an answer without
-    a body has no chunks."""
-    now, dropped = time.time(), HOP_BY_HOP
+    a body has no chunks. ``chunks``: the language server gets it by HTTP/1.1, as which mitmproxy has it then; what it
+    came by is the connection's ``alpn``."""
+    now, dropped, fields = time.time(), OF_A_CONNECTION, head.headers
+    version, reason = f"HTTP/{head.version}".encode(), head.reason
+    if head.version == "2":
+        version = b"HTTP/1.1" if chunks else b"HTTP/2.0"
+        reason = status_codes.RESPONSES.get(head.status, "").encode()
+        if chunks and not head.tokens(b"content-length"):
+            fields += ((b"Transfer-Encoding", b"chunked"),)
     if head.status in NO_BODY:
         dropped = dropped | {b"transfer-encoding"}
     elif head.tokens(b"transfer-encoding"):
         dropped = dropped | {b"content-length"}
-    fields = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
-    version = f"HTTP/{head.version}".encode()
-    return http.Response(version, head.status, head.reason, http.Headers(fields), None, None, now, None)
+    fields = tuple((name, value) for name, value in fields if name.lower() not in dropped)
+    return http.Response(version, head.status, reason, http.Headers(fields), None, None, now, None)
 
 
 def _describe(server: Server, connection: Connection) -> None:

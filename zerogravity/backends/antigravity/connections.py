@@ -8,8 +8,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.endpoint import Endpoint, tls
-from zerogravity.carrier import Carrier, Connection, Target, Unopened
+from zerogravity.carrier.calls import Target, Unopened
+from zerogravity.carrier.connections import Connection
+from zerogravity.carrier.pool import Carrier
 from zerogravity.wire.http1 import Head
+from zerogravity.wire.request import Request
 
 CONNECT_S, IDLE_S = 5.0, 60.0
 
@@ -27,7 +30,7 @@ class BrokenError(Exception):
 class Answer:
     """An answer as it comes. Ends the call with its block."""
 
-    def __init__(self, carrier: Carrier, target: Target, request: tuple[bytes, bytes]) -> None:
+    def __init__(self, carrier: Carrier, target: Target, request: Request) -> None:
         self.status = 0
         self._pieces: list[bytes] = []
         self._over = False
@@ -112,9 +115,8 @@ class Connections:
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send it."""
         fields = {"Host": self._host, **headers, "Content-Length": str(len(body))}
-        lines = [f"POST {self._base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        head = "\r\n".join((*lines, "", "")).encode()
-        return Answer(self._carrier, self._target, (head, body))
+        headers_ = tuple((name.encode(), value.encode()) for name, value in fields.items())
+        return Answer(self._carrier, self._target, Request(b"POST", (self._base + path).encode(), headers_, (body,)))
 
     async def close(self) -> None:
         await self._carrier.close()

@@ -14,11 +14,20 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.carrier import Call, Carrier, Connection, Target, Trust, Unopened
+from zerogravity.carrier.calls import Call, Target, Unopened
+from zerogravity.carrier.connections import Connection
+from zerogravity.carrier.pool import Carrier, Trust
 from zerogravity.testing.simulator.http import tls
 from zerogravity.wire.http1 import Head
+from zerogravity.wire.request import Request
 
-REQUEST = (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n", b"body")
+
+def post(body: bytes) -> Request:
+    return Request(b"POST", b"/x", ((b"Host", b"x"), (b"Content-Length", b"%d" % len(body))), (body,))
+
+
+REQUEST = post(b"body")
+SENT = b"".join(REQUEST.http1())
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
@@ -60,7 +69,7 @@ class Server:
         try:
             for answer in script:
                 if answer[:1] != ["close idle"]:
-                    asked.append(await reader.readexactly(sum(map(len, REQUEST))))
+                    asked.append(await reader.readexactly(len(SENT)))
                 for deed in answer:
                     if isinstance(deed, bytes):
                         writer.write(deed)
@@ -133,7 +142,7 @@ async def test_calls_one_after_another_share_a_connection(carrier: Carrier) -> N
     async with Server([[OK], [CHUNKED, b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"], [OK]]) as server:
         bodies = [(await ask(carrier, server.target)).body for _ in range(3)]
         assert bodies == [b"ok", b"ab", b"ok"]
-        assert server.asked == [[b"".join(REQUEST)] * 3]
+        assert server.asked == [[SENT] * 3]
         assert carrier.idle == 1
 
 
@@ -147,10 +156,11 @@ async def test_calls_at_once_have_connections_of_their_own(carrier: Carrier) -> 
 
 async def test_a_large_request_arrives_whole(carrier: Carrier) -> None:
     body = bytes(range(256)) * 8192
+    request = Request(b"POST", b"/", ((b"Content-Length", b"%d" % len(body)),), (body[:1000], body[1000:]))
     got = bytearray()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        got.extend(await reader.readexactly(len(body)))
+        got.extend((await reader.readexactly(len(b"".join(request.http1()))))[-len(body) :])
         writer.write(OK)
         await reader.read()
         writer.close()
@@ -158,7 +168,7 @@ async def test_a_large_request_arrives_whole(carrier: Carrier) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         target = Target("127.0.0.1", server.sockets[0].getsockname()[1], False, "")
         heard = Heard()
-        carrier.call(target, [body[:1000], body[1000:]], heard)
+        carrier.call(target, request, heard)
         await heard.over.wait()
         assert heard.told[-1] == "ended"
         assert bytes(got) == body
@@ -194,7 +204,8 @@ async def test_what_google_may_have_worked_on_is_not_sent_again() -> None:
 @pytest.mark.parametrize("status", [b"200 OK", b"413 Too Large"])
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 async def test_a_large_request_that_was_refused_may_not_have_been_read(status: bytes, secure: bool) -> None:
-    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size := 8 << 20)
+    request = post(bytes(size := 8 << 20))
+    head = request.http1()[0]
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(len(head) + (size if status.startswith(b"200") else 1000))
@@ -207,7 +218,7 @@ async def test_a_large_request_that_was_refused_may_not_have_been_read(status: b
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
         heard = Heard()
         target = Target("127.0.0.1", server.sockets[0].getsockname()[1], secure, "127.0.0.1")
-        carrier.call(target, (head, bytes(size)), heard)
+        carrier.call(target, request, heard)
         async with asyncio.timeout(10):
             await heard.over.wait()
         assert (heard.body, carrier.idle) == (b"ok", int(status.startswith(b"200")))
