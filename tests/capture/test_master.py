@@ -22,11 +22,11 @@ ASYNCIO = re.compile(r"Exception in callback StreamReaderProtocol\.connection_ma
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "http2"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.Signals, http2: bool) -> None:
     port, ready, body = free_port(), tmp_path / "ready", {"model": "gemini-3-flash", "input": "Say hello."}
     options = LsOptions(endpoint=f"http://127.0.0.1:{port}", background=False)
-    async with GoogleSimulator() as google, LanguageServerSimulator(options) as ls:
+    async with GoogleSimulator(http2=http2) as google, LanguageServerSimulator(options) as ls:
         (tmp_path / CERTIFICATE).write_bytes(google.ca_pem)
         arguments = ("--proxy-port", str(port), "--google", google.url, "--listen", "127.0.0.1:0", "--ls-url", ls.url,
                      "--set", f"ssl_verify_upstream_trusted_ca={tmp_path / CERTIFICATE}")  # fmt: skip
@@ -43,7 +43,7 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
             assert said["output"][-1]["content"][0]["text"]
             assert ready.read_text() == f"{url}\n"
             assert await serving.stop(number) == 0
-        assert len(google.agent_requests) == 1
+        assert [one.http for one in google.agent_requests] == ["2" if http2 else "1.1"]
     assert "Traceback" not in ASYNCIO.sub("", serving.output)
 
 

@@ -381,19 +381,31 @@ async def test_a_warm_connection_is_one_for_many() -> None:
         assert len(server.connections) == 1
 
 
-async def test_one_that_was_quiet_for_long_has_to_tell_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A call on one that does not goes out on another."""
-    monkeypatch.setattr(connections, "QUIET_S", -1.0)
-    monkeypatch.setattr(connections, "PING_S", 0.05)
-    async with serving(server := Server()) as (carrier, send):
-        assert await all_over(send()[1]) == ["ended"]
+async def test_one_that_is_quiet_for_long_has_to_tell_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call on one that does not goes out on another, one that has begun ends."""
+    monkeypatch.setattr(connections, "QUIET_S", 0.0)
+    monkeypatch.setattr(connections, "PING_S", 2.0)
+
+    def answer(served: Served, stream: int) -> None:
+        served.begin(stream) if len(server.connections) == 1 else served.ok(stream)
+
+    async with serving(server := Server(answer)) as (_, send):
+        begun = send()[1]
+        await until(lambda: server.connections and server.connections[0].pings > 3)
+        assert (begun.told, len(server.connections)) == (["begun", "data"], 1)
+        server.connections[0].deaf = True
+        later = send()[1]
+        assert await all_over(begun, later) == ["broken", "ended"]
+        assert begun.why == "the server does not answer any more"
+        assert len(server.connections) == 2
+
+
+async def test_one_that_carries_nothing_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "QUIET_S", 0.0)
+    async with serving(Server()) as (carrier, send):
         assert await all_over(send()[1]) == ["ended"]
         (ours,) = cast("Any", carrier)._connections
-        await until(lambda: server.connections[0].pings and ours._check is None)
-        assert len(server.connections) == 1
-        server.connections[0].deaf = True
-        assert await all_over(send()[1]) == ["ended"]
-        assert len(server.connections) == 2
+        await until(lambda: ours._check is None)
 
 
 async def test_idle_ones_are_closed() -> None:

@@ -18,7 +18,7 @@ from zerogravity.wire.request import Request
 logger = logging.getLogger("zerogravity.carrier")
 
 JOINED = 64 * 1024  # smaller requests go out in one write
-QUIET_S, PING_S = 30.0, 4.0  # one that has said nothing for so long has so long to tell that it lives
+QUIET_S, PING_S = 30.0, 4.0  # one that is to answer, and says nothing for so long, has so long to tell that it lives
 
 
 class Owner(Protocol):
@@ -212,11 +212,9 @@ class ManyAtOnce(Connection):
 
     def carry(self, call: Call, request: Request) -> None:
         self._calls[self._http2.request(request.http2(), request.body)] = call
-        loop = asyncio.get_running_loop()
-        if self._check is None and loop.time() > self._heard + QUIET_S:
-            self._http2.ping()
-            self._check = loop.call_later(PING_S, self._checked, self._heard)
         self._flush()
+        if self._check is None:
+            self._watch()
 
     def drop(self, call: Call) -> None:
         number = next((number for number, one in self._calls.items() if one is call), 0)
@@ -278,12 +276,28 @@ class ManyAtOnce(Connection):
         if self._http2.error is not None:
             self.abort()
 
-    def _checked(self, heard: float) -> None:
+    def _watch(self) -> None:
+        """While it carries calls, one timer for all of them."""
+        loop = asyncio.get_running_loop()
+        self._check = loop.call_at(self._heard + QUIET_S, self._ask) if self._calls else None
+
+    def _ask(self) -> None:
+        """A sign of life, unless there was one meanwhile."""
+        loop = asyncio.get_running_loop()
+        if not self._calls or loop.time() < self._heard + QUIET_S:
+            self._watch()
+            return
+        self._http2.ping()
+        self._check = loop.call_later(PING_S, self._asked, self._heard)
+        self._flush()
+
+    def _asked(self, heard: float) -> None:
         """It had the time to answer."""
-        self._check = None
         if self._heard == heard:
             self._why = "the server does not answer any more"
             self.abort()
+        else:
+            self._watch()
 
     def _tell_owner(self) -> None:
         told, self._told = self._told, None
