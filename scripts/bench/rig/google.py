@@ -1,5 +1,6 @@
 """Google for load: ``python -m rig.google IDENTITY.pem`` prints its port, and streams stamped events.
 
+It speaks HTTP/2 to a client that offers it (ALPN), and HTTP/1.1 to others.
 A prompt says which: ``sim:bench COUNT MS SIZE LULL``: COUNT events of SIZE bytes of text, one each MS (0: as fast as
 they go). With LULL, so that set-up, stream and end can be told apart, there is so much silence (ms) after the first,
 and the end waits until somebody has asked for ``/release``. ``sim:hold``: two events; the second waits for that as
@@ -15,7 +16,7 @@ import ssl
 import sys
 import time
 
-from rig import wire
+from rig import http2, wire
 
 PROMPT = re.compile(rb"sim:(bench|hold)(?: (\d+))?(?: (\d+))?(?: (\d+))?(?: (\d+))?")
 BATCH = 128  # events of a flood that go out in one write, each a piece of its own
@@ -119,7 +120,8 @@ async def flood(answer: wire.Answer, forms: Forms, count: int, size: int) -> Non
 async def main(identity: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity)
-    print(await wire.listen(Google().handle, context), flush=True)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    print(await wire.listen(Google().handle, context, http2.Chosen), flush=True)
     gc.freeze()
     await asyncio.Event().wait()
 
