@@ -10,9 +10,9 @@ chat …    client → zerogravity serve → language server → zerogravity ser
 ``--ours`` measures another checkout than this one; ``--tree`` one more beside it, interleaved: its figures stand below
 ours as "before". Both run in this Python.
 Client, Google and language server are lean, and processes of their own (``rig/``). All keep their connections, and all
-speak HTTP/1.1: plain on this side of a proxy, TLS to Google. CPU is that of the process under test; what it writes goes
-below ``TMPDIR``, else into memory. Machines are noisy: read the ratios, not the figures. Exit code 1 when a turn failed
-or an event was lost.
+speak HTTP/1.1, plain on this side of a proxy, TLS to Google; Google speaks HTTP/2 to whoever offers it. CPU is that of
+the process under test; what it writes goes below ``TMPDIR``, else into memory. Machines are noisy: read the ratios, not
+the figures. Exit code 1 when a turn failed or an event was lost.
 """
 
 from __future__ import annotations

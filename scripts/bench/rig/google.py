@@ -1,5 +1,6 @@
 """Google for load: ``python -m rig.google IDENTITY.pem`` prints its port, and streams stamped events.
 
+It speaks HTTP/2 to a client that offers it (ALPN), and HTTP/1.1 to others.
 A prompt says which: ``sim:bench COUNT MS SIZE LULL``: COUNT events of SIZE bytes of text, one each MS (0: as fast as
 they go). With LULL, so that set-up, stream and end can be told apart, there is so much silence (ms) after the first,
 and the end waits until somebody has asked for ``/release``. ``sim:hold``: two events; the second waits for that as
@@ -15,10 +16,10 @@ import ssl
 import sys
 import time
 
-from rig import wire
+from rig import http2, wire
 
 PROMPT = re.compile(rb"sim:(bench|hold)(?: (\d+))?(?: (\d+))?(?: (\d+))?(?: (\d+))?")
-BATCH = 128  # events of a flood that go out in one write, each a chunk of its own
+BATCH = 128  # events of a flood that go out in one write, each a piece of its own
 HEAD = (
     b'{"candidates": [{"content": {"parts": [{"text": "%b"}],"role": "model"}%b,"index": 0}]%b,'
     b'"modelVersion": "gemini-3-flash","responseId": "bench-response-00000"}'
@@ -34,7 +35,7 @@ class Forms:
         self._internal = internal
         mark = b"@MARK@"
         self._head, _, self._tail = self._event(mark).partition(mark)
-        self.last = wire.chunk(self._event(b"", FINISH, USAGE)) + wire.LAST_CHUNK
+        self.last = self._event(b"", FINISH, USAGE)
 
     def _event(self, text: bytes, *more: bytes) -> bytes:
         inner = HEAD % (text, *(more or (b"", b"")))
@@ -44,7 +45,7 @@ class Forms:
 
     def stamped(self, number: int, at: int, size: int) -> bytes:
         text = b"@%d:%d " % (number, at)
-        return wire.chunk(self._head + text.ljust(size, b".") + self._tail)
+        return self._head + text.ljust(size, b".") + self._tail
 
 
 INTERNAL, PUBLIC = Forms(internal=True), Forms(internal=False)
@@ -62,7 +63,7 @@ class Google:
             released, self._released = self._released, asyncio.Event()
             released.set()
         if b"GenerateContent" not in request.path:
-            request.connection.write(wire.whole(200, b"{}"))
+            request.answer.whole(200, b"{}")
             return
         task = asyncio.create_task(self._answer(request))
         self._running.add(task)
@@ -71,56 +72,56 @@ class Google:
         def gone() -> None:
             task.cancel()
 
-        request.connection.gone = gone
+        request.answer.gone = gone
 
     async def _answer(self, request: wire.Request) -> None:
-        connection = request.connection
+        answer = request.answer
         forms = INTERNAL if request.path.startswith(b"/v1internal") else PUBLIC
         where = request.body.rfind(b"sim:")
         asked = PROMPT.match(request.body, where) if where >= 0 else None
-        connection.write(wire.streaming(b"text/event-stream"))
+        answer.begin(b"text/event-stream")
         if asked is None:
-            connection.write(forms.stamped(0, time.monotonic_ns(), 40))
+            answer.send(forms.stamped(0, time.monotonic_ns(), 40))
         elif asked[1] == b"hold":
             released = self._released
-            connection.write(forms.stamped(0, time.monotonic_ns(), 40))
+            answer.send(forms.stamped(0, time.monotonic_ns(), 40))
             await released.wait()
-            connection.write(forms.stamped(1, time.monotonic_ns(), 40))
+            answer.send(forms.stamped(1, time.monotonic_ns(), 40))
         else:
             count, ms, size, lull = (int(found or 0) for found in asked.groups()[1:])
-            connection.write(forms.stamped(0, time.monotonic_ns(), size))
+            answer.send(forms.stamped(0, time.monotonic_ns(), size))
             if count > 1:
                 await asyncio.sleep(lull / 1000)
-            await (paced(connection, forms, count, ms / 1000, size) if ms else flood(connection, forms, count, size))
+            await (paced(answer, forms, count, ms / 1000, size) if ms else flood(answer, forms, count, size))
             if lull and count > 1:  # by the client's time: what it has not read yet is not sent in silence
                 await self._released.wait()
             await asyncio.sleep(lull / 1000 if count == 1 else 0)
-        connection.write(forms.last)
-        connection.gone = None
+        answer.end(forms.last)
 
 
-async def paced(connection: wire.Connection, forms: Forms, count: int, gap: float, size: int) -> None:
+async def paced(answer: wire.Answer, forms: Forms, count: int, gap: float, size: int) -> None:
     loop = asyncio.get_running_loop()
     moment = loop.time()
     for number in range(1, count):
         moment = max(moment + gap, loop.time() - 0.05)
         await asyncio.sleep(moment - loop.time())
-        connection.write(forms.stamped(number, time.monotonic_ns(), size))
+        answer.send(forms.stamped(number, time.monotonic_ns(), size))
 
 
-async def flood(connection: wire.Connection, forms: Forms, count: int, size: int) -> None:
+async def flood(answer: wire.Answer, forms: Forms, count: int, size: int) -> None:
     for start in range(1, count, BATCH):
         now = time.monotonic_ns()
         numbers = range(start, min(start + BATCH, count))
-        connection.write(b"".join([forms.stamped(number, now, size) for number in numbers]))
+        answer.send(*[forms.stamped(number, now, size) for number in numbers])
         await asyncio.sleep(0)
-        await connection.drain()
+        await answer.drain()
 
 
 async def main(identity: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity)
-    print(await wire.listen(Google().handle, context), flush=True)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    print(await wire.listen(Google().handle, context, http2.Chosen), flush=True)
     gc.freeze()
     await asyncio.Event().wait()
 

@@ -91,15 +91,15 @@ class LanguageServer:
     def handle(self, request: wire.Request) -> None:
         """Answer one call; what is not listed above needs no more than an empty answer."""
         if request.headers.get(b"x-codeium-csrf-token") != self._csrf:
-            request.connection.write(wire.whole(403, b"Invalid CSRF token\n", b"text/plain"))
+            request.answer.whole(403, b"Invalid CSRF token\n", b"text/plain")
             return
         method = request.path.rpartition(b"/")[2].decode()
         if method == "StreamAgentStateUpdates":
             self._watch(request)
             return
         found = self._methods.get(method)
-        answer = found(json.loads(request.body)) if found is not None else {}
-        request.connection.write(wire.whole(200, json.dumps(answer).encode()))
+        told = found(json.loads(request.body)) if found is not None else {}
+        request.answer.whole(200, json.dumps(told).encode())
 
     def _start(self, _: dict[str, object]) -> object:
         cascade_id = str(uuid4())
@@ -151,18 +151,18 @@ class LanguageServer:
     def _watch(self, request: wire.Request) -> None:
         """The state now, and whenever it changes."""
         cascade_id = json.loads(request.body[5:])["conversationId"]
-        conversation, connection = self._cascades[cascade_id], request.connection
+        conversation, answer = self._cascades[cascade_id], request.answer
 
         def tell() -> None:
             status = f"CASCADE_RUN_STATUS_{conversation.status}"
             update = {"conversationId": cascade_id, "status": status, "executableStatus": status}
             payload = json.dumps({"update": update}).encode()
-            connection.write(wire.chunk(b"\0" + len(payload).to_bytes(4, "big") + payload))
+            answer.send(b"\0" + len(payload).to_bytes(4, "big") + payload)
 
-        connection.write(wire.streaming(b"application/connect+json"))
+        answer.begin(b"application/connect+json")
         tell()
         conversation.watchers.add(tell)
-        connection.gone = lambda: conversation.watchers.discard(tell)
+        answer.gone = lambda: conversation.watchers.discard(tell)
 
 
 STATUS = {"userStatus": {

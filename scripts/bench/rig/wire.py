@@ -9,26 +9,17 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
 BLANK = b"\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+JSON = b"application/json"
 
 
 def chunk(data: bytes) -> bytes:
     """One chunk of the chunked coding."""
     return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def whole(status: int, body: bytes, content_type: bytes = b"application/json") -> bytes:
-    """An answer in one piece."""
-    head = b"HTTP/1.1 %d Answer\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
-    return head % (status, content_type, len(body)) + body
-
-
-def streaming(content_type: bytes) -> bytes:
-    """The head of an answer in chunks."""
-    return b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n" % content_type
 
 
 class Reader:
@@ -122,11 +113,38 @@ class Reader:
 # -- a server ------------------------------------------------------------------------------------------------------
 
 
+class Answer(Protocol):
+    """How a request is answered; each protocol has its form. ``gone`` is called when the client leaves before the
+    end; nothing may be sent from then on."""
+
+    gone: Callable[[], None] | None
+
+    def whole(self, status: int, body: bytes, content_type: bytes = JSON) -> None:
+        """In one piece."""
+        ...
+
+    def begin(self, content_type: bytes) -> None:
+        """The head of an answer in pieces, with status 200."""
+        ...
+
+    def send(self, *pieces: bytes) -> None:
+        """In one write."""
+        ...
+
+    def end(self, *pieces: bytes) -> None:
+        """The last ones."""
+        ...
+
+    async def drain(self) -> None:
+        """Until all that was sent is on its way, and more can be."""
+        ...
+
+
 @dataclass(slots=True)
 class Request:
     """As it came."""
 
-    connection: Connection
+    answer: Answer
     method: bytes
     path: bytes
     headers: dict[bytes, bytes]
@@ -134,8 +152,8 @@ class Request:
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection. ``handle`` gets each request and writes, now or in a task, what answers it; ``gone`` is
-    called once when the client leaves."""
+    """A client's connection, and the answer (``Answer``) to the request on it. ``handle`` gets each request and
+    answers it, now or in a task."""
 
     def __init__(self, handle: Callable[[Request], None]) -> None:
         self._handle = handle
@@ -147,8 +165,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.write = transport.write
+        self._write = transport.write
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._writable.set()
@@ -164,8 +181,22 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
+    def whole(self, status: int, body: bytes, content_type: bytes = JSON) -> None:
+        head = b"HTTP/1.1 %d Answer\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+        self._write(head % (status, content_type, len(body)) + body)
+
+    def begin(self, content_type: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self._write(head % content_type)
+
+    def send(self, *pieces: bytes) -> None:
+        self._write(b"".join(map(chunk, pieces)))
+
+    def end(self, *pieces: bytes) -> None:
+        self.gone = None
+        self._write(b"".join([*map(chunk, pieces), LAST_CHUNK]))
+
     async def drain(self) -> None:
-        """Until more can be written."""
         await self._writable.wait()
 
     def _begin(self, first: bytes, headers: dict[bytes, bytes]) -> None:
@@ -181,10 +212,14 @@ class Connection(asyncio.Protocol):
         self._handle(self._request)
 
 
-async def listen(handle: Callable[[Request], None], context: ssl.SSLContext | None = None) -> int:
+async def listen(
+    handle: Callable[[Request], None],
+    context: ssl.SSLContext | None = None,
+    protocol: Callable[[Callable[[Request], None]], asyncio.Protocol] = Connection,
+) -> int:
     """Serve on a free port of this machine; the port."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(handle), "127.0.0.1", 0, ssl=context, backlog=2048)
+    server = await loop.create_server(lambda: protocol(handle), "127.0.0.1", 0, ssl=context, backlog=2048)
     return server.sockets[0].getsockname()[1]
 
 
