@@ -146,7 +146,8 @@ class Work:
         begun = [asyncio.ensure_future(turn.begun.wait()) for turn in turns]
         await asyncio.gather(*begun)
         took, setup = time.monotonic() - began, self._cpu() - before
-        await asyncio.sleep(order["silent"] and 2)
+        if order["silent"]:  # their set-up leaves work behind, such as traces and their index
+            await cost.rest([order["pid"]], 2)
         quiet, since = self._cpu(), time.monotonic()
         await asyncio.sleep(order["silent"])
         idle = (self._cpu() - quiet) / (time.monotonic() - since)
