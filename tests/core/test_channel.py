@@ -244,19 +244,45 @@ def test_a_batch_is_whatever_has_come(writer, channel):
 
 def test_a_reader_is_called_once_for_news_the_end_or_a_nudge(writer, channel):
     cursor, other, called = channel.cursor(), channel.cursor(), []
-    cursor.call(lambda: called.append("cursor"))
-    other.call(lambda: called.append("other"))
+    cursor.call(lambda _: called.append("cursor"))
+    other.call(lambda _: called.append("other"))
     cursor.nudge()
     cursor.nudge()
     assert (called, cursor.waiting) == (["cursor"], 0)
     text(writer, "a", "b")
     assert (called, cursor.waiting, other.waiting) == (["cursor", "other"], 2, 2)
     cursor.take_nowait()
-    cursor.call(lambda: called.append("end"))
-    other.call(lambda: called.append("never"))
+    cursor.call(lambda _: called.append("end"))
+    other.call(lambda _: called.append("never"))
     other.forget()
     writer.close(Finished("stop"))
     assert (called[2:], cursor.waiting) == (["end"], 1)
+
+
+def test_of_what_comes_together_a_reader_is_told_once_and_that_it_was_all(writer, channel):
+    cursor, called = channel.cursor(), []
+
+    def news(whole):
+        called.append((whole, cursor.waiting))
+
+    cursor.call(news)
+    writer.settle()
+    writer.hold()
+    text(writer, "a", "b")
+    assert called == []
+    writer.settle()
+    assert called == [(True, 2)]
+    cursor.call(news)
+    writer.hold()
+    writer.settle()
+    assert called == [(True, 2)]
+    text(writer, "c")
+    assert called == [(True, 2), (False, 3)]
+    cursor.call(news)
+    writer.hold()
+    writer.close(Finished("stop"))
+    writer.settle()
+    assert called[2:] == [(True, 4)]
 
 
 async def test_wait_closed(writer, channel):

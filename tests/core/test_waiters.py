@@ -52,23 +52,22 @@ async def test_a_waiter_cancelled_while_being_woken_still_ends():
 
 def test_callbacks_are_called_once():
     waiters, called = Waiters(), []
-    waiters.call("a", lambda: called.append("a"))
-    waiters.call("b", lambda: called.append("b"))
-    waiters.call("c", lambda: called.append("c"))
+    for name in "abc":
+        waiters.call(name, lambda whole, name=name: called.append((name, whole)))
     waiters.nudge("b")
     waiters.nudge("b")
     waiters.nudge("x")
     waiters.forget("c")
-    assert (called, len(waiters)) == (["b"], 1)
+    assert (called, len(waiters)) == ([("b", False)], 1)
+    waiters.wake(whole=True)
     waiters.wake()
-    waiters.wake()
-    assert (called, len(waiters)) == (["b", "a"], 0)
+    assert (called, len(waiters)) == ([("b", False), ("a", True)], 0)
 
 
 def test_whoever_comes_again_while_being_called_is_called_the_next_time():
     waiters, called = Waiters(), []
 
-    def again():
+    def again(_=False):
         called.append(len(called))
         waiters.call("a", again)
 

@@ -427,7 +427,10 @@ async def test_the_watchdog_knows_of_each_write(make_turn: Callable[..., Turn], 
     assert known == ["waited" if waits else "written"] * 2
 
 
-async def test_what_fails_in_a_callback_fails_in_the_reader(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+@pytest.mark.parametrize("together", [False, True])
+async def test_what_fails_in_a_callback_fails_in_the_reader(
+    make_turn: Callable[..., Turn], clock: FakeClock, together: bool
+) -> None:
     """The client has gone, or a bug."""
     for error in (ConnectionResetError, ZeroDivisionError):
         writer, sent = ChannelWriter(make_turn(), clock), list[bytes]()
@@ -443,8 +446,11 @@ async def test_what_fails_in_a_callback_fails_in_the_reader(make_turn: Callable[
             for _ in range(3):
                 await asyncio.sleep(0)
             assert not pump.done()
+            if together:
+                writer.hold()
             say(writer, TextDelta("x"))
             say(writer, TextDelta("y"))
+            writer.settle()
             with pytest.raises(error):
                 await pump
             say(writer, TextDelta("the capture goes on"))
@@ -502,6 +508,37 @@ async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: Fake
     assert len(sent.writes) == 4
     assert [write.count(b"data: ") for write in sent.writes[:3]] == [1 + 5, 5, 5], "with what stands before the first"
     check_chat(b"".join(sent.writes))
+
+
+async def test_what_comes_together_is_written_before_anything_else_runs(
+    make_turn: Callable[..., Turn], clock: FakeClock
+) -> None:
+    """One write for all of it; the end is the task's."""
+    writer, sent = ChannelWriter(make_turn(), clock), list[bytes]()
+    with writer.channel.cursor() as cursor:
+        emitter = chat.surface.emitter(writer.channel, bytes(32))
+        pump = asyncio.create_task(
+            Pump(cursor, emitter, lambda frames: sent.append(b"".join(frames)), Watchdog(60)).run()
+        )
+        await until(lambda: sent)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        for burst in range(3):
+            writer.hold()
+            for piece in range(5):
+                say(writer, TextDelta(f"{burst}.{piece} "))
+            assert len(sent) == 1 + burst
+            writer.settle()
+            assert len(sent) == 2 + burst
+            assert sent[-1].count(b"data: ") == 5
+        writer.hold()
+        say(writer, TextDelta("end"))
+        writer.close(Finished("stop"))
+        writer.settle()
+        assert len(sent) == 4
+        await pump
+    assert len(sent) == 5
+    check_chat(b"".join(sent))
 
 
 async def test_long_replays_go_in_pieces_and_let_others_run(make_turn: Callable[..., Turn], clock: FakeClock) -> None:

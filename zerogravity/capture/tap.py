@@ -91,12 +91,15 @@ class Tap:
     def feed(self, chunk: bytes) -> list[bytes]:
         """mitmproxy's stream callable: a chunk of the body → what the LS gets. ``b""`` ends the body."""
         out: list[bytes] = []
+        self._running.hold()
         try:
             self._read(chunk, out)
         except Exception:
             logger.exception("the tap failed; the turn ends, the bytes flow on")
             self._guard()
             self._pass_held_bytes(out)
+        finally:
+            self._running.settle()
         return out
 
     def abort(self, message: str, fault: Fault | None = None) -> None:

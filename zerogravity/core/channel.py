@@ -72,7 +72,8 @@ class Snapshot:
 
 @dataclass(slots=True, eq=False)
 class _Log:
-    """What the two ends share. ``count``: records ever appended; it stays when they are evicted."""
+    """What the two ends share. ``count``: records ever appended; it stays when they are evicted. ``held``: more is
+    about to come at this moment, of which readers are told together; ``news``: some has."""
 
     turn: Turn
     marks: dict[str, int]
@@ -86,6 +87,8 @@ class _Log:
     late: int = 0
     readers: int = 0
     expired: bool = False
+    held: bool = False
+    news: bool = False
     lines: dict[int, RequestLine] = field(default_factory=dict[int, RequestLine])
     assembler: Assembler = field(default_factory=Assembler)
     waiters: Waiters = field(default_factory=Waiters)
@@ -246,8 +249,9 @@ class Cursor:
         """How many records are there and not yet read."""
         return self._log.count - self._next
 
-    def call(self, news: Callable[[], object]) -> None:
-        """``news`` is called once: at the next record, at the end, or when nudged. It must be quick and never raise."""
+    def call(self, news: Callable[[bool], object]) -> None:
+        """``news`` is called once: at the next record, at the end, or when nudged; and told whether no more records are
+        about to come at this moment. It must be quick and never raise."""
         self._log.waiters.call(self, news)
 
     def nudge(self) -> None:
@@ -347,6 +351,18 @@ class ChannelWriter:
         self.mark("done")
         return True
 
+    def hold(self) -> None:
+        """Several records may come now: readers are told of them at ``settle``, once."""
+        self._log.held = True
+
+    def settle(self) -> None:
+        """That was all."""
+        log = self._log
+        log.held = False
+        if log.news:
+            log.news = False
+            log.waiters.wake(whole=True)
+
     def mark(self, phase: Phase) -> bool:
         """Remember when ``phase`` began. Only the first time counts; later ones return False."""
         if phase in self._log.marks:
@@ -393,7 +409,10 @@ class ChannelWriter:
             phase = _MARKED_BY.get(type(event))
             if phase is not None and phase not in log.marks and event != _NO_TEXT:
                 log.marks[phase] = record.t_ns
-        log.waiters.wake()
+        if log.held:
+            log.news = True
+        else:
+            log.waiters.wake()
         return record
 
 

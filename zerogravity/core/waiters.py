@@ -15,25 +15,26 @@ class Waiters:
     __slots__ = ("_sleeping",)
 
     def __init__(self) -> None:
-        self._sleeping: dict[object, Callable[[], object]] = {}
+        self._sleeping: dict[object, Callable[[bool], object]] = {}
 
     def __len__(self) -> int:
         return len(self._sleeping)
 
-    def wake(self) -> None:
-        """All of them."""
+    def wake(self, whole: bool = False) -> None:
+        """All of them. ``whole``: nothing more is about to change at this moment."""
         if self._sleeping:
             sleeping, self._sleeping = self._sleeping, {}
             for wake in sleeping.values():
-                wake()
+                wake(whole)
 
     def nudge(self, who: object) -> None:
         """Wake only that one, if it sleeps."""
         if (wake := self._sleeping.pop(who, None)) is not None:
-            wake()
+            wake(False)
 
-    def call(self, who: object, wake: Callable[[], object]) -> None:
-        """``wake`` is called when they are woken the next time. It must be quick and never raise."""
+    def call(self, who: object, wake: Callable[[bool], object]) -> None:
+        """``wake`` is called when they are woken the next time, and told whether that is ``whole``. It must be quick
+        and never raise."""
         self._sleeping[who] = wake
 
     def forget(self, who: object) -> None:
@@ -45,7 +46,7 @@ class Waiters:
         import asyncio  # heavy, and not for who only reads turns
 
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.call(future, lambda: future.done() or future.set_result(None))
+        self.call(future, lambda _: future.done() or future.set_result(None))
         try:
             await future
         finally:

@@ -261,9 +261,12 @@ class Pump:
         if room is not None:
             await self._watchdog.wait(room)
 
-    def _news(self) -> None:
-        """Called in the middle of an append: later, but in this round."""
-        self._parked.get_loop().call_soon(self._write_at_once)
+    def _news(self, whole: bool) -> None:
+        """``whole``: else called in the middle of several appends, and written later, but in this round of the loop."""
+        if whole:
+            self._write_at_once()
+        else:
+            self._parked.get_loop().call_soon(self._write_at_once)
 
     def _write_at_once(self) -> None:
         """Guard point: what fails here fails in the task."""

@@ -49,7 +49,7 @@ class Following:
         try:
             while not self._closed:
                 news.clear()
-                cursor.call(news.set)
+                cursor.call(lambda _: news.set())
                 closed = channel.closed
                 told = growth.total
                 items = await asyncio.to_thread(growth.take)
