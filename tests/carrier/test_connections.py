@@ -198,6 +198,16 @@ async def test_a_call_that_is_cancelled_ends_its_stream_alone() -> None:
         assert (carrier.idle, server.closed) == (1, 0)
 
 
+async def test_calls_that_are_cancelled_before_there_is_a_connection_leave_it_to_the_others() -> None:
+    async with serving(server := Server()) as (carrier, send):
+        calls = [send() for _ in range(5)]
+        for call, _ in calls[:3]:
+            call.cancel()
+        assert await all_over(*(heard for _, heard in calls[3:])) == ["ended"] * 2
+        assert {one.told[0] for _, one in calls if one.told} == {"begun"}
+        assert (server.asked, carrier.idle) == ([[1, 3]], 1)
+
+
 async def test_a_listener_may_cancel_while_it_is_told() -> None:
     async with serving(server := Server()) as (_, send):
         heard, calls = Heard(), list[Call]()
@@ -356,9 +366,13 @@ async def test_calls_at_once_to_a_server_that_speaks_http1_have_connections_of_t
             carrier.call(target, post(b"body"), one)
         assert await all_over(*heard) == ["ended"] * 5
     assert (len(server.connections), carrier.idle) == (5, 5)
+    late = [(carrier.call(target, post(b"body"), heard), heard) for heard in (Heard() for _ in range(7))]
+    late[5][0].cancel()  # it waits for a connection
+    assert await all_over(*(heard for call, heard in late if not call.over)) == ["ended"] * 6
+    assert len(cast("Any", carrier)._idle) == len(set(cast("Any", carrier)._idle)) == carrier.idle
     await carrier.close()
     listening.close()
-    await until(lambda: server.closed == 5)
+    await until(lambda: server.closed == len(server.connections))
 
 
 async def test_http2_is_offered_unless_it_is_switched_off() -> None:

@@ -69,10 +69,6 @@ class Carrying(Protocol):
         """Send it on some connection; ``anew``: on none that was kept."""
         ...
 
-    def keep(self, connection: Connection) -> None:
-        """That one is free for another call."""
-        ...
-
     def only_http1(self, target: Target) -> None:
         """That server wants nothing else."""
         ...
@@ -95,11 +91,14 @@ class Call:
         self._sent = 0.0
         self._tries = 0
 
+    @property
+    def over(self) -> bool:
+        """Whether nobody waits for it any more."""
+        return self._listener is None
+
     def send(self, connection: Connection, *, kept: bool) -> None:
-        """Go out on this connection."""
-        if self._listener is None or self.request is None:
-            self._carrier.keep(connection)
-            return
+        """Go out on this connection, while it waits for one."""
+        assert self.request is not None
         self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
         self._tries += 1
         connection.carry(self, self.request)
@@ -118,7 +117,7 @@ class Call:
 
     def cancel(self) -> None:
         """Nobody waits for it any more, and it tells nothing."""
-        self._listener = None
+        self._listener = self.request = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.drop(self)
@@ -150,8 +149,8 @@ class Call:
             self._carrier.only_http1(self.target)
         connection, self._connection = self._connection, None
         if connection is not None and self.request is not None and self._listener is not None:
-            again = unprocessed and self._tries < TRIES
-            if again or (lost and self._kept and self._carrier.crossed(self._sent)):
+            crossed = lost and self._kept and self._carrier.crossed(self._sent)
+            if (unprocessed or crossed) and self._tries < TRIES:
                 self._carrier.place(self, anew=not unprocessed)
                 return
         self._over(why)

@@ -170,35 +170,34 @@ class Carrier:
         """It is open, or will not be."""
         self._openings.remove(opening)
         found = opened(task)
-        if isinstance(found, Connection) and not found.gone and not opening.claims:
-            self.keep(found)
         for call in opening.waiting:
+            if call.over:
+                continue
             if isinstance(found, str):
                 call.unsent(found)
             elif found.gone:
                 call.again()
-            elif found.room:
-                call.send(found, kept=False)
             else:
                 self.place(call)
 
     async def _begin(self, opening: _Opening, connection: Connection) -> None:
         """The first call goes out at once, the others when the server has told how many it takes."""
-        if not isinstance(connection, ManyAtOnce):
-            if connection.target.tls:
-                self._only_http1.add(connection.target)
-            if opening.waiting:
-                opening.waiting.popleft().send(connection, kept=False)
-            return
-        self._shared.append(connection)
-        self.keep(connection)
+        if isinstance(connection, ManyAtOnce):
+            self._shared.append(connection)
+        elif connection.target.tls:
+            self._only_http1.add(connection.target)
+        while opening.waiting and opening.waiting[0].over:
+            opening.waiting.popleft()
         if opening.waiting:
             opening.waiting.popleft().send(connection, kept=False)
-        try:
-            async with asyncio.timeout(TOLD_S):
-                await connection.told()
-        except TimeoutError:
-            connection.abort()
+        else:
+            self.keep(connection)
+        if isinstance(connection, ManyAtOnce):
+            try:
+                async with asyncio.timeout(TOLD_S):
+                    await connection.told()
+            except TimeoutError:
+                connection.abort()
 
     def _watch(self) -> None:
         """One timer for all that may be idle."""
