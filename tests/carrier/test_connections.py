@@ -405,7 +405,7 @@ async def test_one_that_is_quiet_for_long_has_to_tell_that_it_lives(monkeypatch:
 
     async with serving(server := Server(answer)) as (_, send):
         begun = send()[1]
-        await until(lambda: server.connections and server.connections[0].pings > 3)
+        await until(lambda: server.connections and server.connections[0].pings > 1)
         assert (begun.told, len(server.connections)) == (["begun", "data"], 1)
         server.connections[0].deaf = True
         later = send()[1]

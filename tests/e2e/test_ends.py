@@ -11,7 +11,6 @@ import re
 import shlex
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from zerogravity.backends.antigravity.child import STOP_S
 from zerogravity.testing.simulator.google import GoogleSimulator
 
 pytestmark = pytest.mark.e2e
-KILLED_S, TOLD_S = 2.0, 3.0  # a stubborn one is given STOP_S besides
+SOON_S = 20.0  # on a busy machine too; a stubborn one is given STOP_S besides
 KILL, TERM, INT = signal.SIGKILL, signal.SIGTERM, signal.SIGINT
 LS = [sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", "--random_port"]
 # It hears no SIGTERM, what listens is a process that it has started, and it outlives that one.
@@ -154,12 +153,12 @@ async def test_they_end_together(tmp_path: Path, name: str, number: signal.Signa
     async with STARTED[name](tmp_path) as running:
         left = Descendants.of(running.process.pid)
         assert left.processes
-        told, bound = time.monotonic(), TOLD_S + (STOP_S if "stubborn" in name else 0)
+        bound = SOON_S + (STOP_S if "stubborn" in name else 0)
         running.process.send_signal(number)
         if number is not KILL:
             async with asyncio.timeout(bound):
                 assert await running.process.wait() == (128 + number if name in SHORT else 0), running.output
-        await left.gone(KILLED_S if number is KILL else max(0.1, told + bound - time.monotonic()))
+        await left.gone(bound)
 
 
 async def test_a_child_that_ends_takes_its_own_with_it(tmp_path: Path) -> None:
