@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -359,6 +360,53 @@ async def test_calls_at_once_to_a_server_that_speaks_http1_have_connections_of_t
     await carrier.close()
     listening.close()
     await until(lambda: server.closed == 5)
+
+
+async def test_who_is_not_offered_http2_has_a_connection_for_each_call_from_the_start() -> None:
+    """As the language server: what has only HTTP/1.1 waits for no other call's connection, nor fails with it."""
+    async with serving(server := Server()) as (carrier, send):
+        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        plain.check_hostname, plain.verify_mode = False, ssl.CERT_NONE
+        cast("Any", carrier)._trust = lambda: plain
+        heard = [send()[1] for _ in range(3)]
+        assert len(cast("Any", carrier)._openings) == 3
+        assert await all_over(*heard) == ["ended"] * 3
+        cast("Any", carrier)._trust = lambda: Trust(insecure=True)
+        for connection in server.connections:
+            connection.transport.abort()
+        await until(lambda: not carrier.idle)
+        assert await all_over(send()[1]) == ["ended"]
+        assert server.asked == [[0], [0], [0], [1]]
+
+
+async def test_one_that_is_closed_before_it_may_be_used_carries_nothing() -> None:
+    async def refuses(_: object) -> str | None:
+        await until(lambda: len(server.connections) > server.closed)
+        server.connections[-1].transport.abort()
+        (opened,) = cast("Any", carrier)._connections
+        await until(lambda: opened.gone)
+        return None
+
+    async with serving(server := Server(), refuses=refuses) as (carrier, send):
+        heard = [send()[1] for _ in range(2)]
+        assert await all_over(*heard) == ["broken"] * 2
+        assert {one.why for one in heard} == {"server closed connection"}
+        assert cast("Any", carrier)._shared == []
+
+
+async def test_a_fault_of_a_listener_that_waits_leaves_the_others_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Bad(Heard):
+        def broken(self, why: str) -> None:
+            super().broken(why)
+            raise RuntimeError("forced")
+
+    async def refuses(_: object) -> str | None:
+        return "refused"
+
+    async with serving(Server(), refuses=refuses) as (_, send):
+        heard = [send(heard=Bad())[1], send()[1]]
+        assert await all_over(*heard) == ["broken"] * 2
+    assert "RuntimeError: forced" in caplog.text
 
 
 async def test_http2_is_offered_unless_it_is_switched_off() -> None:

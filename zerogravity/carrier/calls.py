@@ -69,10 +69,6 @@ class Carrying(Protocol):
         """Send it on some connection; ``anew``: on none that was kept."""
         ...
 
-    def keep(self, connection: Connection) -> None:
-        """That one is free for another call."""
-        ...
-
     def only_http1(self, target: Target) -> None:
         """That server wants nothing else."""
         ...
@@ -83,7 +79,7 @@ class Carrying(Protocol):
 
 
 class Call:
-    """``cancel`` ends it at any time. ``request``: until the first byte of the answer."""
+    """``cancel`` ends it at any time. ``request``: until the first byte of the answer, or nobody waits any more."""
 
     def __init__(self, carrier: Carrying, target: Target, request: Request, listener: Listener) -> None:
         self.target = target
@@ -95,11 +91,14 @@ class Call:
         self._sent = 0.0
         self._tries = 0
 
+    @property
+    def over(self) -> bool:
+        """Nobody waits for it any more."""
+        return self._listener is None
+
     def send(self, connection: Connection, *, kept: bool) -> None:
         """Go out on this connection."""
-        if self._listener is None or self.request is None:
-            self._carrier.keep(connection)
-            return
+        assert self.request is not None
         self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
         self._tries += 1
         connection.carry(self, self.request)
@@ -110,6 +109,8 @@ class Call:
 
     def again(self) -> None:
         """The connection that it waited for is gone."""
+        if self.over:
+            return
         self._tries += 1
         if self._tries < TRIES:
             self._carrier.place(self)
@@ -118,8 +119,8 @@ class Call:
 
     def cancel(self) -> None:
         """Nobody waits for it any more, and it tells nothing."""
-        self._listener = None
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._listener = self._connection = self.request = None
         if connection is not None:
             connection.drop(self)
 
@@ -148,12 +149,11 @@ class Call:
         to work on it, and says so. ``http1``: it wants it by HTTP/1.1."""
         if http1:
             self._carrier.only_http1(self.target)
-        connection, self._connection = self._connection, None
-        if connection is not None and self.request is not None and self._listener is not None:
-            again = unprocessed and self._tries < TRIES
-            if again or (lost and self._kept and self._carrier.crossed(self._sent)):
-                self._carrier.place(self, anew=not unprocessed)
-                return
+        sent, self._connection = self._connection is not None, None
+        again = unprocessed or (lost and self._kept and self._carrier.crossed(self._sent))
+        if sent and again and self.request is not None and self._tries < TRIES:
+            self._carrier.place(self, anew=not unprocessed)
+            return
         self._over(why)
 
     def _over(self, why: str | None) -> None:

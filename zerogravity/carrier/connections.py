@@ -261,7 +261,7 @@ class ManyAtOnce(Connection):
         except Exception:  # guard: it would end what all others are told
             logger.exception("an answer cannot be told")
             self.drop(call)
-            call.broken("the answer could not be read on")
+            asyncio.get_running_loop().call_soon(call.broken, "the answer could not be read on")  # it may fail too
 
     def _let_go(self, number: int) -> None:
         del self._calls[number]

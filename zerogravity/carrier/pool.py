@@ -37,9 +37,12 @@ class Trust:
 
 @dataclass(eq=False, slots=True)
 class _Opening:
-    """A connection on its way. ``waiting``: the calls that it is for, so far; ``claims``: how many there were."""
+    """A connection on its way. ``http2``: whether the server is offered that; ``waiting``: the calls that it is for, so
+    far; ``claims``: how many there were."""
 
     target: Target
+    trust: Trust | ssl.SSLContext
+    http2: bool
     waiting: deque[Call] = field(default_factory=deque[Call])
     claims: int = 0
 
@@ -136,7 +139,7 @@ class Carrier:
 
     def crossed(self, sent: float) -> bool:
         """Whether a connection that is closed now was closed before it could bring what was sent then."""
-        return asyncio.get_running_loop().time() < sent + self._crossing_s
+        return not self._closed and asyncio.get_running_loop().time() < sent + self._crossing_s
 
     def forget(self, connection: Connection) -> None:
         """It is gone."""
@@ -162,38 +165,39 @@ class Carrier:
     def _room(self, opening: _Opening) -> int:
         """How many more calls can wait for it: as many as it will probably carry."""
         target, most = opening.target, 1
-        if target.tls and target not in self._only_http1:
+        if opening.http2 and target not in self._only_http1:
             most = min((one.streams for one in self._shared if one.target == target), default=STREAMS)
-        return most - opening.claims
+        return max(0, most - opening.claims)
 
     def _arrived(self, opening: _Opening, task: asyncio.Task[Connection | str]) -> None:
         """It is open, or will not be."""
         self._openings.remove(opening)
-        found = opened(task)
-        if isinstance(found, Connection) and not found.gone and not opening.claims:
-            self.keep(found)
-        for call in opening.waiting:
-            if isinstance(found, str):
-                call.unsent(found)
+        found, soon = opened(task), asyncio.get_running_loop().call_soon
+        for call in [call for call in opening.waiting if not call.over]:
+            if isinstance(found, str):  # each by itself: a listener that fails is no matter of the others
+                soon(call.unsent, found)
             elif found.gone:
-                call.again()
+                soon(call.again)
             elif found.room:
                 call.send(found, kept=False)
             else:
                 self.place(call)
+        if isinstance(found, Connection) and found.idle and not found.gone:
+            self.keep(found)
 
     async def _begin(self, opening: _Opening, connection: Connection) -> None:
-        """The first call goes out at once, the others when the server has told how many it takes."""
+        """By HTTP/2 the first call goes out at once, the others when the server has told how many it takes."""
+        if connection.gone:  # while it was found out whether it may be used
+            return
         if not isinstance(connection, ManyAtOnce):
-            if connection.target.tls:
+            if opening.http2:
                 self._only_http1.add(connection.target)
-            if opening.waiting:
-                opening.waiting.popleft().send(connection, kept=False)
             return
         self._shared.append(connection)
         self.keep(connection)
-        if opening.waiting:
-            opening.waiting.popleft().send(connection, kept=False)
+        while opening.waiting and connection.room:
+            if not (call := opening.waiting.popleft()).over:
+                call.send(connection, kept=False)
         try:
             async with asyncio.timeout(TOLD_S):
                 await connection.told()
@@ -214,7 +218,9 @@ class Carrier:
         self._watch()
 
     def _spawn(self, target: Target) -> _Opening:
-        opening = _Opening(target)
+        trust = self._trust()
+        http2 = target.tls and isinstance(trust, Trust) and trust.http2 and target not in self._only_http1
+        opening = _Opening(target, trust, http2)
         self._openings.append(opening)
         task = self._tasks.spawn(self._open(opening), f"connection to {target.host}")
         task.add_done_callback(lambda task: self._arrived(opening, task))
@@ -224,9 +230,9 @@ class Carrier:
         """A new connection, or why there is none."""
         if self._closed:
             return CUT
-        target, trust = opening.target, self._trust()
+        target, trust = opening.target, opening.trust
         try:
-            context = self._context(target, trust) if target.tls else None
+            context = _context(trust, http2=opening.http2) if target.tls else None
         except OSError as error:
             assert isinstance(trust, Trust)
             return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
@@ -254,12 +260,6 @@ class Carrier:
         connection.abort()
         return why
 
-    def _context(self, target: Target, trust: Trust | ssl.SSLContext) -> ssl.SSLContext:
-        if isinstance(trust, Trust):
-            trust = context_of(trust, http2=trust.http2 and target not in self._only_http1)
-        trust.sslobject_class = _Tls
-        return trust
-
 
 class _Tls(ssl.SSLObject):
     """asyncio keeps the server's certificate, taken apart, with each connection. OpenSSL has verified it, and nobody
@@ -267,6 +267,12 @@ class _Tls(ssl.SSLObject):
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         return None
+
+
+def _context(trust: Trust | ssl.SSLContext, *, http2: bool) -> ssl.SSLContext:
+    context = context_of(trust, http2=http2) if isinstance(trust, Trust) else trust
+    context.sslobject_class = _Tls
+    return context
 
 
 @lru_cache(8)
