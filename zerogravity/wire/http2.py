@@ -155,7 +155,8 @@ class Http2:
 
     def cancel(self, number: int) -> None:
         """Nobody waits for that answer any more."""
-        if self._streams.pop(number, None) is not None:
+        if number in self._streams:
+            self._forget(number)
             self._out.append(_reset(number, "CANCEL"))
 
     def ping(self) -> None:
@@ -317,20 +318,27 @@ class Http2:
         elif stream.left:
             self._fail(stream, "PROTOCOL_ERROR", "peer closed connection without sending complete message body")
         else:
-            del self._streams[stream.number]
             if stream.body:  # it does not want the rest
                 self._out.append(_reset(stream.number, "CANCEL"))
+            self._forget(stream.number)
             self._events.append(Ended(stream.number))
 
+    def _forget(self, number: int) -> None:
+        """It is over, and nothing is kept of a body that has not gone out."""
+        stream = self._streams.pop(number)
+        if stream.body:
+            stream.body.clear()
+            self._sending.remove(stream)
+
     def _fail(self, stream: _Stream, code: str, why: str) -> None:
-        del self._streams[stream.number]
+        self._forget(stream.number)
         self._out.append(_reset(stream.number, code))
         self._events.append(Broken(stream.number, f"HTTP/2 protocol error: {why}"))
 
     def _rst_stream(self, number: int, _: int, payload: bytes) -> None:
         _sized(payload, 4, "RST_STREAM")
         if (stream := self._stream(number, "a reset")) is not None:
-            del self._streams[number]
+            self._forget(number)
             code = _code(payload)
             self._events.append(
                 Broken(
@@ -358,10 +366,11 @@ class Http2:
         if len(payload) < 8:
             raise _ConnectionError("FRAME_SIZE_ERROR", "GOAWAY is too short")
         last, code, text = int.from_bytes(payload[:4]) & MOST, _code(payload[4:8]), payload[8:108]
-        self._away = f"{code} {text.decode(errors='replace')}".strip() if text.isascii() else code
+        shown = text.decode("latin-1")
+        self._away = f"{code} {shown}".strip() if shown.isascii() and shown.isprintable() else code
         why, http1 = f"the server goes away: {self._away}", code == "HTTP_1_1_REQUIRED"
         for number in [number for number in self._streams if number > last]:
-            del self._streams[number]
+            self._forget(number)
             self._events.append(Broken(number, why, unprocessed=True, http1=http1))
 
     def _settings(self, number: int, flags: int, payload: bytes) -> None:
@@ -415,8 +424,6 @@ class Http2:
         shut: list[_Stream] = []
         while self._sending and self._window > 0:
             stream = self._sending.popleft()
-            if stream.number not in self._streams:
-                continue
             if stream.window <= 0:
                 shut.append(stream)
                 continue
