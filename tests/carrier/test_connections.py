@@ -448,6 +448,20 @@ async def test_one_that_is_quiet_for_long_has_to_tell_that_it_lives(monkeypatch:
         assert len(server.connections) == 2
 
 
+async def test_one_that_has_been_quiet_is_asked_before_it_gets_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a large one the server could not answer in time."""
+    pings = list[int]()
+
+    def answer(served: Served, stream: int) -> None:
+        pings.append(served.pings)
+        served.ok(stream)
+
+    monkeypatch.setattr(connections, "QUIET_S", 0.0)
+    async with serving(Server(answer)) as (_, send):
+        assert await all_over(send(bytes(50_000))[1]) == ["ended"]
+    assert pings == [1]
+
+
 async def test_one_that_carries_nothing_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "QUIET_S", 0.0)
     async with serving(Server()) as (carrier, send):

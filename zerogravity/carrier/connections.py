@@ -211,10 +211,10 @@ class ManyAtOnce(Connection):
         self._flush()
 
     def carry(self, call: Call, request: Request) -> None:
+        if self._check is None:
+            self._watch()  # before the request: a large one would delay the answer
         self._calls[self._http2.request(request.http2(), request.body)] = call
         self._flush()
-        if self._check is None:
-            self._watch()
 
     def drop(self, call: Call) -> None:
         number = next((number for number, one in self._calls.items() if one is call), 0)
@@ -269,7 +269,7 @@ class ManyAtOnce(Connection):
             self.owner.keep(self)
 
     def _flush(self) -> None:
-        if self.transport is None:
+        if self.transport is None or self.gone:
             return
         if out := self._http2.take():
             self.transport.write(out)
@@ -277,19 +277,19 @@ class ManyAtOnce(Connection):
             self.abort()
 
     def _watch(self) -> None:
-        """While it carries calls, one timer for all of them."""
+        """While it carries calls, one timer for all of them; who has been quiet is asked for a sign of life."""
         loop = asyncio.get_running_loop()
-        self._check = loop.call_at(self._heard + QUIET_S, self._ask) if self._calls else None
-
-    def _ask(self) -> None:
-        """A sign of life, unless there was one meanwhile."""
-        loop = asyncio.get_running_loop()
-        if not self._calls or loop.time() < self._heard + QUIET_S:
-            self._watch()
+        if loop.time() < self._heard + QUIET_S:
+            self._check = loop.call_at(self._heard + QUIET_S, self._watch_on)
             return
         self._http2.ping()
         self._check = loop.call_later(PING_S, self._asked, self._heard)
         self._flush()
+
+    def _watch_on(self) -> None:
+        self._check = None
+        if self._calls:
+            self._watch()
 
     def _asked(self, heard: float) -> None:
         """It had the time to answer."""
@@ -297,7 +297,7 @@ class ManyAtOnce(Connection):
             self._why = "the server does not answer any more"
             self.abort()
         else:
-            self._watch()
+            self._watch_on()
 
     def _tell_owner(self) -> None:
         told, self._told = self._told, None
