@@ -432,17 +432,18 @@ async def test_a_warm_connection_is_one_for_many() -> None:
 async def test_one_that_is_quiet_for_long_has_to_tell_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call on one that does not goes out on another, one that has begun ends."""
     monkeypatch.setattr(connections, "QUIET_S", 0.0)
-    monkeypatch.setattr(connections, "PING_S", 2.0)
+    monkeypatch.setattr(connections, "PING_S", 5.0)
 
     def answer(served: Served, stream: int) -> None:
         served.begin(stream) if len(server.connections) == 1 else served.ok(stream)
 
-    async with serving(server := Server(answer)) as (_, send):
+    async with serving(server := Server(answer), crossing_s=60) as (_, send):
         begun = send()[1]
-        await until(lambda: server.connections and server.connections[0].pings > 3)
+        await until(lambda: server.connections and server.connections[0].pings > 1 and begun.body)
         assert (begun.told, len(server.connections)) == (["begun", "data"], 1)
         server.connections[0].deaf = True
         later = send()[1]
+        await until(lambda: later.body)
         assert await all_over(begun, later) == ["broken", "ended"]
         assert begun.why == "the server does not answer any more"
         assert len(server.connections) == 2

@@ -107,7 +107,7 @@ class OneByOne(Connection):
 
     def carry(self, call: Call, request: Request) -> None:
         assert self.transport is not None
-        self._call, self._reader, self._begun, self._large = call, AnswerReader(), False, request.size > JOINED
+        self._call, self._begun, self._large = call, False, request.size > JOINED
         pieces = request.http1()
         for piece in pieces if self._large else (b"".join(pieces),):
             self.transport.write(piece)
@@ -162,6 +162,7 @@ class OneByOne(Connection):
         self._call = None
         written = self.transport is not None and not self.transport.get_write_buffer_size()
         if keep and written and not self._may_be_unread:
+            self._reader = AnswerReader()  # nothing of an answer is kept while it waits
             self.owner.keep(self)
         else:
             self.abort()
