@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -375,6 +376,53 @@ async def test_calls_at_once_to_a_server_that_speaks_http1_have_connections_of_t
     await until(lambda: server.closed == len(server.connections))
 
 
+async def test_who_is_not_offered_http2_has_a_connection_for_each_call_from_the_start() -> None:
+    """As the language server: what has only HTTP/1.1 waits for no other call's connection, nor fails with it."""
+    async with serving(server := Server()) as (carrier, send):
+        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        plain.check_hostname, plain.verify_mode = False, ssl.CERT_NONE
+        cast("Any", carrier)._trust = lambda: plain
+        heard = [send()[1] for _ in range(3)]
+        assert len(cast("Any", carrier)._openings) == 3
+        assert await all_over(*heard) == ["ended"] * 3
+        cast("Any", carrier)._trust = lambda: Trust(insecure=True)
+        for connection in server.connections:
+            connection.transport.abort()
+        await until(lambda: not carrier.idle)
+        assert await all_over(send()[1]) == ["ended"]
+        assert server.asked == [[0], [0], [0], [1]]
+
+
+async def test_one_that_is_closed_before_it_may_be_used_carries_nothing() -> None:
+    async def refuses(_: object) -> str | None:
+        await until(lambda: len(server.connections) > server.closed)
+        server.connections[-1].transport.abort()
+        (opened,) = cast("Any", carrier)._connections
+        await until(lambda: opened.gone)
+        return None
+
+    async with serving(server := Server(), refuses=refuses) as (carrier, send):
+        heard = [send()[1] for _ in range(2)]
+        assert await all_over(*heard) == ["broken"] * 2
+        assert {one.why for one in heard} == {"server closed connection"}
+        assert cast("Any", carrier)._shared == []
+
+
+async def test_a_fault_of_a_listener_that_waits_leaves_the_others_told(caplog: pytest.LogCaptureFixture) -> None:
+    class Bad(Heard):
+        def broken(self, why: str) -> None:
+            super().broken(why)
+            raise RuntimeError("forced")
+
+    async def refuses(_: object) -> str | None:
+        return "refused"
+
+    async with serving(Server(), refuses=refuses) as (_, send):
+        heard = [send(heard=Bad())[1], send()[1]]
+        assert await all_over(*heard) == ["broken"] * 2
+    assert "RuntimeError: forced" in caplog.text
+
+
 async def test_http2_is_offered_unless_it_is_switched_off() -> None:
     async with serving(server := Server()) as (carrier, send):
         cast("Any", carrier)._trust = lambda: Trust(insecure=True, http2=False)
@@ -398,20 +446,35 @@ async def test_a_warm_connection_is_one_for_many() -> None:
 async def test_one_that_is_quiet_for_long_has_to_tell_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call on one that does not goes out on another, one that has begun ends."""
     monkeypatch.setattr(connections, "QUIET_S", 0.0)
-    monkeypatch.setattr(connections, "PING_S", 2.0)
+    monkeypatch.setattr(connections, "PING_S", 5.0)
 
     def answer(served: Served, stream: int) -> None:
         served.begin(stream) if len(server.connections) == 1 else served.ok(stream)
 
-    async with serving(server := Server(answer)) as (_, send):
+    async with serving(server := Server(answer), crossing_s=60) as (_, send):
         begun = send()[1]
-        await until(lambda: server.connections and server.connections[0].pings > 1)
+        await until(lambda: server.connections and server.connections[0].pings > 1 and begun.body)
         assert (begun.told, len(server.connections)) == (["begun", "data"], 1)
         server.connections[0].deaf = True
         later = send()[1]
+        await until(lambda: later.body)
         assert await all_over(begun, later) == ["broken", "ended"]
         assert begun.why == "the server does not answer any more"
         assert len(server.connections) == 2
+
+
+async def test_one_that_has_been_quiet_is_asked_before_it_gets_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a large one the server could not answer in time."""
+    pings = list[int]()
+
+    def answer(served: Served, stream: int) -> None:
+        pings.append(served.pings)
+        served.ok(stream)
+
+    monkeypatch.setattr(connections, "QUIET_S", 0.0)
+    async with serving(Server(answer)) as (_, send):
+        assert await all_over(send(bytes(50_000))[1]) == ["ended"]
+    assert pings == [1]
 
 
 async def test_one_that_carries_nothing_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,3 +514,121 @@ async def test_what_a_listener_gets_to_know_of_it() -> None:
         await all_over(send(heard=Looks())[1])
         assert seen[0].info("ssl_object").selected_alpn_protocol() == "h2"
         assert seen[0].shared
+
+
+async def test_a_listener_that_cannot_be_told_anything_disturbs_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    class Deaf(Heard):
+        def data(self, data: bytes) -> None:
+            raise RuntimeError("forced")
+
+        def broken(self, why: str) -> None:
+            raise RuntimeError("forced")
+
+    async with serving(server := Server(Served.begin)) as (_, send):
+        _, good = send()
+        send(heard=Deaf())
+        await until(lambda: good.body and server.connections[0].reset == [3])
+        server.connections[0].end(1)
+        assert await all_over(good) == ["ended"]
+    assert caplog.text.count("RuntimeError: forced") > 1
+
+
+async def test_calls_that_nobody_waits_for_open_no_connection() -> None:
+    async with serving(server := Server(Served.begin, streams=1)) as (_, send):
+        (_, first), *others = [send() for _ in range(5)]
+        for call, _ in others:
+            call.cancel()
+        await until(lambda: first.body)
+        _, second = send()
+        await until(lambda: second.body)
+        assert len(server.connections) == 2
+
+
+async def test_closing_tells_who_waits_before_it_returns() -> None:
+    """On a connection that was there before: its close crosses nothing, for it is ours."""
+    async with serving(server := Server(Served.ok)) as (carrier, send):
+        await all_over(send()[1])
+        server.answer = lambda *_: None
+        _, heard = send()
+        await until(lambda: server.asked == [[1, 3]])
+        await carrier.close()
+        assert heard.told == ["broken"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        lambda served, stream: served.h2.send_headers(stream, [(":status", "103")]),
+        lambda served, stream: served.h2.increment_flow_control_window(1, stream),
+    ],
+    ids=["interim answer", "window"],
+)
+async def test_a_request_that_is_known_to_have_arrived_is_not_sent_again(word: Callable[[Served, int], object]) -> None:
+    def answer(served: Served, stream: int) -> None:
+        word(served, stream)
+        served.flush()
+        served.transport.close()
+
+    async with serving(server := Server()) as (_, send):
+        await all_over(send()[1])
+        server.answer = answer
+        assert await all_over(send()[1]) == ["broken"]
+        assert server.asked == [[1, 3]]
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda served: served.go_away(0),
+        lambda served: served.transport.write(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+        lambda served: served.transport.abort(),
+    ],
+    ids=["goes away", "nonsense", "closes"],
+)
+async def test_one_that_takes_no_call_from_the_first_costs_none(deed: Callable[[Served], object]) -> None:
+    """What it says or does comes before the first request has gone out: with TLS 1.2 in one packet with the end of the
+    handshake, and always where the address is looked at for long."""
+    refused: list[object] = []
+
+    async def refuses(peer: object) -> None:
+        refused.append(peer)
+        if len(refused) == 1:
+            await until(lambda: server.connections)
+            (ours,) = cast("Any", carrier)._connections
+            deed(server.connections[0])
+            await until(lambda: not ours.room)
+
+    async with serving(server := Server(), refuses=refuses) as (carrier, send):
+        heard = [send()[1] for _ in range(3)]
+        assert await all_over(*heard) == ["ended"] * 3
+        assert [len(asked) for asked in server.asked] == [0, 3]
+
+
+async def test_one_that_never_takes_a_call_is_not_tried_for_ever() -> None:
+    async def refuses(_: object) -> None:
+        tried.append(True)
+        await until(lambda: len(server.connections) == len(tried))
+        server.connections[-1].transport.abort()
+        await until(lambda: server.closed == len(tried))
+        await until(lambda: not cast("Any", carrier)._connections)
+
+    tried: list[bool] = []
+    async with serving(server := Server(), refuses=refuses) as (carrier, send):
+        heard = [send()[1] for _ in range(3)]
+        assert await all_over(*heard) == ["broken"] * 3
+        assert server.asked == [[]] * len(tried)
+
+
+async def test_a_call_cancelled_before_there_is_one_leaves_it_to_the_next_alone() -> None:
+    server = Server()
+    context = server.identity.server_context()
+    listening = await asyncio.get_running_loop().create_server(lambda: Served(server), "127.0.0.1", 0, ssl=context)
+    target = Target("127.0.0.1", listening.sockets[0].getsockname()[1], True, "127.0.0.1")
+    carrier = Carrier(lambda: Trust(insecure=True))
+    (first, _), (_, second) = [(carrier.call(target, post(b"body"), one), one) for one in (Heard(), Heard())]
+    first.cancel()
+    assert await all_over(second) == ["ended"]
+    assert carrier.idle == 1
+    await carrier.close()
+    listening.close()
+    await until(lambda: server.closed == 1)

@@ -319,6 +319,31 @@ async def test_a_call_cancelled_before_there_is_a_connection_leaves_that_to_the_
         assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_crowd_cancelled_before_there_is_a_connection_leaves_one(secure: bool) -> None:
+    """It is kept once: twice it could be closed under the call that it carries."""
+    context = tls.self_signed(["127.0.0.1"]).server_context() if secure else None
+    carrier = Carrier(lambda: Trust(insecure=True))
+    async with Server([[OK], [OK]], context=context) as server:
+        for call in [carrier.call(server.target, REQUEST, Heard()) for _ in range(5)]:
+            call.cancel()
+            assert call.request is None
+        await until(lambda: carrier.idle)
+        assert (await ask(carrier, server.target)).told[-1] == "ended"
+        await until(lambda: carrier.idle == len(server.asked) - server.closed)
+        await carrier.close()
+
+
+async def test_of_a_crowd_whose_first_is_cancelled_each_other_has_a_connection() -> None:
+    carrier = Carrier(lambda: Trust(insecure=True))
+    async with Server([[OK], [OK]], context=tls.self_signed(["127.0.0.1"]).server_context()) as server:
+        carrier.call(server.target, REQUEST, Heard()).cancel()
+        heard = await asyncio.gather(*(ask(carrier, server.target) for _ in range(3)))
+        assert [one.told[-1] for one in heard] == ["ended"] * 3
+        assert carrier.idle == len(server.asked) == 3
+        await carrier.close()
+
+
 async def test_what_nobody_asked_for_ends_an_idle_connection(carrier: Carrier) -> None:
     async with Server([[OK]], [[OK]]) as server:
         await ask(carrier, server.target)
@@ -398,6 +423,22 @@ async def test_an_address_may_be_refused() -> None:
         heard = await ask(carrier, server.target)
         assert (heard.told, heard.why) == (["broken"], f"not to port {server.port}")
     await carrier.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_one_that_is_closed_before_it_may_be_used_is_not(secure: bool) -> None:
+    context = tls.self_signed(["127.0.0.1"]).server_context() if secure else None
+
+    async def refuses(_: tuple[Any, ...]) -> str | None:
+        (opened,) = carrier._connections  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: opened.gone)
+        return None
+
+    carrier = Carrier(lambda: Trust(insecure=True), refuses)
+    async with Server([["close idle"]], context=context) as server:
+        heard = await ask(carrier, server.target)
+        assert (heard.told, heard.why, server.closed) == (["broken"], "server closed connection", 3)
+        await carrier.close()
 
 
 async def test_our_own_mistake_ends_the_call_and_closes_the_connection(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
@@ -411,3 +412,24 @@ def test_padding_counts_for_a_streams_window() -> None:
         assert body(peer.feed(full * 64)) == b"x" * 64
         credit.take(peer.sent(WINDOW_UPDATE))
         spent += 64 * 257
+
+
+@pytest.mark.parametrize("end", ["whole", "reset", "cancelled", "goes away", "invalid"])
+def test_nothing_of_a_body_is_kept_that_will_not_go_out(end: str) -> None:
+    """Also where the server opens its window no more."""
+    peer, large = Peer(), bytes(range(256)) * 4096
+    kept = sys.getrefcount(large)
+    number = peer.client.request(REQUEST, [large])
+    assert sys.getrefcount(large) > kept
+    match end:
+        case "whole":
+            peer.feed(head(number, flags=END_STREAM))
+        case "reset":
+            peer.feed(frame(RST_STREAM, number, bytes(4)))
+        case "cancelled":
+            peer.client.cancel(number)
+        case "goes away":
+            peer.feed(frame(7, 0, bytes(8)))
+        case _:
+            peer.feed(head(number, (b"X", b"y")))
+    assert sys.getrefcount(large) == kept

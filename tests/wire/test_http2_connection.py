@@ -155,6 +155,22 @@ def test_frames_for_what_was_left_behind_are_ignored() -> None:
     assert peer.client.error is None
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"max_age", " max_age"),
+        (b"", ""),
+        (b"a\r\nb", ""),
+        (b"\x1b[2J", ""),
+        (b"\xff", ""),
+        (b"x" * 200, " " + "x" * 100),
+    ],
+)
+def test_a_server_may_say_why_it_goes_away_in_plain_text(text: bytes, shown: str) -> None:
+    (event,) = Peer(1).feed(goaway(0, NO_ERROR, text))
+    assert event == Broken(1, f"the server goes away: NO_ERROR{shown}", unprocessed=True)
+
+
 # -- the connection's end ----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from h2.settings import SettingCodes
 from hypothesis import given
@@ -29,6 +31,7 @@ from tests.wire.http2_peers import (
     begun,
     broken,
     data,
+    goaway,
     head,
     headers,
     reset,
@@ -392,6 +395,26 @@ def test_a_body_goes_no_further_once_its_stream_is_over(stop: str) -> None:
     sent = peer.sent()
     assert sizes(sent, 1) == []
     assert sum(sizes(sent, 3)) == (0 if stop == "gone" else FIRST)
+
+
+@pytest.mark.parametrize("stop", ["cancelled", "reset", "broken", "answered", "goodbye"])
+def test_nothing_is_kept_of_a_body_whose_stream_is_over(stop: str) -> None:
+    """Not even while the connection's window is shut, and so nothing goes out."""
+    peer, body = Peer(0), bytearray(200_000)
+    peer.client.request(REQUEST, [bytes(100_000)])
+    peer.client.request(REQUEST, [cast("bytes", body)])
+    match stop:
+        case "cancelled":
+            peer.client.cancel(3)
+        case "reset":
+            assert broken(peer.feed(reset(3, REFUSED_STREAM))) == [3]
+        case "broken":
+            assert broken(peer.feed(window(3, 0))) == [3]
+        case "answered":
+            peer.feed(head(3, flags=END_STREAM))
+        case _:
+            assert broken(peer.feed(goaway(1))) == [3]
+    body.clear()  # BufferError: somebody has it still
 
 
 def test_a_reset_without_an_error_before_the_answer_is_whole_breaks_it() -> None:

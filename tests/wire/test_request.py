@@ -16,6 +16,9 @@ LENGTH, CHUNKED = (b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")
         (LENGTH, [b"hel", b"lo"], [b"Content-Length: 5\r\n\r\n", b"hel", b"lo"]),
         (CHUNKED, [b"hel", b"", b"lo"],
          [b"Transfer-Encoding: chunked\r\n\r\n", b"3\r\n", b"hel", b"\r\n", b"2\r\n", b"lo", b"\r\n", b"0\r\n\r\n"]),
+        ((b"Transfer-Encoding", b"identity"), [b"hello"], [b"Transfer-Encoding: identity\r\n\r\n", b"hello"]),
+        ((b"transfer-encoding", b"gzip, Chunked"), [b"hello"],
+         [b"transfer-encoding: gzip, Chunked\r\n\r\n", b"5\r\n", b"hello", b"\r\n", b"0\r\n\r\n"]),
         (CHUNKED, [], [b"Transfer-Encoding: chunked\r\n\r\n", b"0\r\n\r\n"]),
     ],
 )  # fmt: skip

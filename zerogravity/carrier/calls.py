@@ -79,7 +79,7 @@ class Carrying(Protocol):
 
 
 class Call:
-    """``cancel`` ends it at any time. ``request``: until the first byte of the answer."""
+    """``cancel`` ends it at any time. ``request``: until the first byte of the answer, or nobody waits any more."""
 
     def __init__(self, carrier: Carrying, target: Target, request: Request, listener: Listener) -> None:
         self.target = target
@@ -88,18 +88,18 @@ class Call:
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
         self._kept = False  # the connection was there before the call
-        self._sent = 0.0
+        self.sent = 0.0
         self._tries = 0
 
     @property
     def over(self) -> bool:
-        """Whether nobody waits for it any more."""
+        """Nobody waits for it any more."""
         return self._listener is None
 
     def send(self, connection: Connection, *, kept: bool) -> None:
-        """Go out on this connection, while it waits for one."""
+        """Go out on this connection."""
         assert self.request is not None
-        self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
+        self._connection, self._kept, self.sent = connection, kept, asyncio.get_running_loop().time()
         self._tries += 1
         connection.carry(self, self.request)
 
@@ -109,6 +109,8 @@ class Call:
 
     def again(self) -> None:
         """The connection that it waited for is gone."""
+        if self.over:
+            return
         self._tries += 1
         if self._tries < TRIES:
             self._carrier.place(self)
@@ -117,8 +119,8 @@ class Call:
 
     def cancel(self) -> None:
         """Nobody waits for it any more, and it tells nothing."""
-        self._listener = self.request = None
-        connection, self._connection = self._connection, None
+        connection = self._connection
+        self._listener = self._connection = self.request = None
         if connection is not None:
             connection.drop(self)
 
@@ -143,16 +145,16 @@ class Call:
         self._over(None)
 
     def broken(self, why: str, *, lost: bool = False, unprocessed: bool = False, http1: bool = False) -> None:
-        """It will not come any further. ``lost``: as the connection is gone. ``unprocessed``: the server has not begun
+        """It will not come any further. ``lost``: as the connection is gone, which has brought nothing since
+        it was sent. ``unprocessed``: the server has not begun
         to work on it, and says so. ``http1``: it wants it by HTTP/1.1."""
         if http1:
             self._carrier.only_http1(self.target)
-        connection, self._connection = self._connection, None
-        if connection is not None and self.request is not None and self._listener is not None:
-            crossed = lost and self._kept and self._carrier.crossed(self._sent)
-            if (unprocessed or crossed) and self._tries < TRIES:
-                self._carrier.place(self, anew=not unprocessed)
-                return
+        sent, self._connection = self._connection is not None, None
+        again = unprocessed or (lost and self._kept and self._carrier.crossed(self.sent))
+        if sent and again and self.request is not None and self._tries < TRIES:
+            self._carrier.place(self, anew=not unprocessed)
+            return
         self._over(why)
 
     def _over(self, why: str | None) -> None:

@@ -107,7 +107,7 @@ class OneByOne(Connection):
 
     def carry(self, call: Call, request: Request) -> None:
         assert self.transport is not None
-        self._call, self._reader, self._begun, self._large = call, AnswerReader(), False, request.size > JOINED
+        self._call, self._begun, self._large = call, False, request.size > JOINED
         pieces = request.http1()
         for piece in pieces if self._large else (b"".join(pieces),):
             self.transport.write(piece)
@@ -162,6 +162,7 @@ class OneByOne(Connection):
         self._call = None
         written = self.transport is not None and not self.transport.get_write_buffer_size()
         if keep and written and not self._may_be_unread:
+            self._reader = AnswerReader()  # nothing of an answer is kept while it waits
             self.owner.keep(self)
         else:
             self.abort()
@@ -211,10 +212,10 @@ class ManyAtOnce(Connection):
         self._flush()
 
     def carry(self, call: Call, request: Request) -> None:
+        if self._check is None:
+            self._watch()  # before the request: a large one would delay the answer
         self._calls[self._http2.request(request.http2(), request.body)] = call
         self._flush()
-        if self._check is None:
-            self._watch()
 
     def drop(self, call: Call) -> None:
         number = next((number for number, one in self._calls.items() if one is call), 0)
@@ -232,6 +233,8 @@ class ManyAtOnce(Connection):
         if self._told is not None and self._http2.streams is not None:
             self._tell_owner()
         self._flush()
+        if self.idle and not self.room:  # it goes away
+            self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
@@ -257,11 +260,12 @@ class ManyAtOnce(Connection):
                 case Ended():
                     call.ended()
                 case Broken():
-                    call.broken(event.why, lost=lost, unprocessed=event.unprocessed, http1=event.http1)
+                    silent = self._heard < call.sent  # else the server may have begun to work on it
+                    call.broken(event.why, lost=lost and silent, unprocessed=event.unprocessed, http1=event.http1)
         except Exception:  # guard: it would end what all others are told
             logger.exception("an answer cannot be told")
             self.drop(call)
-            call.broken("the answer could not be read on")
+            asyncio.get_running_loop().call_soon(call.broken, "the answer could not be read on")  # it may fail too
 
     def _let_go(self, number: int) -> None:
         del self._calls[number]
@@ -269,7 +273,7 @@ class ManyAtOnce(Connection):
             self.owner.keep(self)
 
     def _flush(self) -> None:
-        if self.transport is None:
+        if self.transport is None or self.gone:
             return
         if out := self._http2.take():
             self.transport.write(out)
@@ -277,19 +281,19 @@ class ManyAtOnce(Connection):
             self.abort()
 
     def _watch(self) -> None:
-        """While it carries calls, one timer for all of them."""
+        """While it carries calls, one timer for all of them; who has been quiet is asked for a sign of life."""
         loop = asyncio.get_running_loop()
-        self._check = loop.call_at(self._heard + QUIET_S, self._ask) if self._calls else None
-
-    def _ask(self) -> None:
-        """A sign of life, unless there was one meanwhile."""
-        loop = asyncio.get_running_loop()
-        if not self._calls or loop.time() < self._heard + QUIET_S:
-            self._watch()
+        if loop.time() < self._heard + QUIET_S:
+            self._check = loop.call_at(self._heard + QUIET_S, self._watch_on)
             return
         self._http2.ping()
         self._check = loop.call_later(PING_S, self._asked, self._heard)
         self._flush()
+
+    def _watch_on(self) -> None:
+        self._check = None
+        if self._calls:
+            self._watch()
 
     def _asked(self, heard: float) -> None:
         """It had the time to answer."""
@@ -297,7 +301,7 @@ class ManyAtOnce(Connection):
             self._why = "the server does not answer any more"
             self.abort()
         else:
-            self._watch()
+            self._watch_on()
 
     def _tell_owner(self) -> None:
         told, self._told = self._told, None
@@ -305,7 +309,7 @@ class ManyAtOnce(Connection):
             told.set_result(None)
 
 
-class Opening(asyncio.Protocol):
+class Choosing(asyncio.Protocol):
     """A connection whose protocol is not known yet. ``connection``: it, once it is open."""
 
     def __init__(self, target: Target, owner: Owner) -> None:

@@ -14,13 +14,14 @@ import certifi
 
 from zerogravity.background import Tasks
 from zerogravity.carrier.calls import CUT, Call, Listener, Target, Unopened, opened
-from zerogravity.carrier.connections import Connection, ManyAtOnce, Opening
+from zerogravity.carrier.connections import Choosing, Connection, ManyAtOnce
 from zerogravity.wire.http2 import STREAMS
 from zerogravity.wire.request import Request
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 256  # as many as turns may come at once: a new one costs ten times as much as a call (measured)
 TOLD_S = 10.0  # how long a server of HTTP/2 may take to tell how many calls it takes at once
+BELIEVED_S = 600.0  # that a server speaks HTTP/1.1 only
 CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 
 
@@ -37,9 +38,12 @@ class Trust:
 
 @dataclass(eq=False, slots=True)
 class _Opening:
-    """A connection on its way. ``waiting``: the calls that it is for, so far; ``claims``: how many there were."""
+    """A connection on its way. ``http2``: whether the server is offered that; ``waiting``: the calls that it is for, so
+    far; ``claims``: how many there were."""
 
     target: Target
+    trust: Trust | ssl.SSLContext
+    http2: bool
     waiting: deque[Call] = field(default_factory=deque[Call])
     claims: int = 0
 
@@ -69,7 +73,7 @@ class Carrier:
         self._idle: list[Connection] = []  # of one call at a time, the newest last
         self._shared: list[ManyAtOnce] = []  # of many at once, the oldest first
         self._openings: list[_Opening] = []
-        self._only_http1: set[Target] = set()
+        self._only_http1: dict[Target, float] = {}  # until when that is believed
         self._tasks = Tasks()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -104,7 +108,9 @@ class Carrier:
         for connection in list(self._connections):
             connection.abort()
         await self._tasks.end()
-        await asyncio.sleep(0)  # asyncio tells them
+        await asyncio.sleep(0)  # who waits for a connection is told
+        while self._connections:  # noqa: ASYNC110 - asyncio tells the others, with TLS some rounds later
+            await asyncio.sleep(0)
 
     # -- the side of calls and connections -------------------------------------------------------------------
 
@@ -131,12 +137,12 @@ class Carrier:
         self._watch()
 
     def only_http1(self, target: Target) -> None:
-        """That server wants nothing else."""
-        self._only_http1.add(target)
+        """That server wants nothing else, as far as is known; another one behind the same address may."""
+        self._only_http1[target] = asyncio.get_running_loop().time() + BELIEVED_S
 
     def crossed(self, sent: float) -> bool:
         """Whether a connection that is closed now was closed before it could bring what was sent then."""
-        return asyncio.get_running_loop().time() < sent + self._crossing_s
+        return not self._closed and asyncio.get_running_loop().time() < sent + self._crossing_s
 
     def forget(self, connection: Connection) -> None:
         """It is gone."""
@@ -149,7 +155,7 @@ class Carrier:
     # -- connections -----------------------------------------------------------------------------------------
 
     def _take(self, target: Target) -> Connection | None:
-        for connection in self._shared if target not in self._only_http1 else ():
+        for connection in () if self._speaks_http1(target) else self._shared:
             if connection.target == target and connection.room:
                 return connection
         for at in range(len(self._idle) - 1, -1, -1):
@@ -159,45 +165,51 @@ class Carrier:
                 return connection
         return None
 
+    def _speaks_http1(self, target: Target) -> bool:
+        return asyncio.get_running_loop().time() < self._only_http1.get(target, 0.0)
+
     def _room(self, opening: _Opening) -> int:
         """How many more calls can wait for it: as many as it will probably carry."""
         target, most = opening.target, 1
-        if target.tls and target not in self._only_http1:
+        if opening.http2 and not self._speaks_http1(target):
             most = min((one.streams for one in self._shared if one.target == target), default=STREAMS)
-        return most - opening.claims
+        return max(0, most - opening.claims)
 
     def _arrived(self, opening: _Opening, task: asyncio.Task[Connection | str]) -> None:
         """It is open, or will not be."""
         self._openings.remove(opening)
-        found = opened(task)
-        for call in opening.waiting:
-            if call.over:
-                continue
-            if isinstance(found, str):
-                call.unsent(found)
+        found, soon = opened(task), asyncio.get_running_loop().call_soon
+        for call in [call for call in opening.waiting if not call.over]:
+            if isinstance(found, str):  # each by itself: a listener that fails is no matter of the others
+                soon(call.unsent, found)
             elif found.gone:
-                call.again()
+                soon(call.again)
+            elif found.room:
+                call.send(found, kept=False)
             else:
                 self.place(call)
+        if isinstance(found, Connection) and found.idle and not found.gone:
+            self.keep(found)
 
     async def _begin(self, opening: _Opening, connection: Connection) -> None:
-        """The first call goes out at once, the others when the server has told how many it takes."""
-        if isinstance(connection, ManyAtOnce):
-            self._shared.append(connection)
-        elif connection.target.tls:
-            self._only_http1.add(connection.target)
-        while opening.waiting and opening.waiting[0].over:
-            opening.waiting.popleft()
-        if opening.waiting:
-            opening.waiting.popleft().send(connection, kept=False)
-        else:
-            self.keep(connection)
-        if isinstance(connection, ManyAtOnce):
-            try:
-                async with asyncio.timeout(TOLD_S):
-                    await connection.told()
-            except TimeoutError:
-                connection.abort()
+        """By HTTP/2 the first call goes out at once, the others when the server has told how many it takes."""
+        if not connection.room:  # closed while it was found out whether it may be used, or it takes nothing at all
+            connection.abort()
+            return
+        if not isinstance(connection, ManyAtOnce):
+            if opening.http2:
+                self.only_http1(connection.target)
+            return
+        self._shared.append(connection)
+        self.keep(connection)
+        while opening.waiting and connection.room:
+            if not (call := opening.waiting.popleft()).over:
+                call.send(connection, kept=False)
+        try:
+            async with asyncio.timeout(TOLD_S):
+                await connection.told()
+        except TimeoutError:
+            connection.abort()
 
     def _watch(self) -> None:
         """One timer for all that may be idle."""
@@ -213,7 +225,9 @@ class Carrier:
         self._watch()
 
     def _spawn(self, target: Target) -> _Opening:
-        opening = _Opening(target)
+        trust = self._trust()
+        http2 = target.tls and isinstance(trust, Trust) and trust.http2 and not self._speaks_http1(target)
+        opening = _Opening(target, trust, http2)
         self._openings.append(opening)
         task = self._tasks.spawn(self._open(opening), f"connection to {target.host}")
         task.add_done_callback(lambda task: self._arrived(opening, task))
@@ -223,16 +237,16 @@ class Carrier:
         """A new connection, or why there is none."""
         if self._closed:
             return CUT
-        target, trust = opening.target, self._trust()
+        target, trust = opening.target, opening.trust
         try:
-            context = self._context(target, trust) if target.tls else None
+            context = _context(trust, http2=opening.http2) if target.tls else None
         except OSError as error:
             assert isinstance(trust, Trust)
             return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
         try:
             async with asyncio.timeout(self._connect_s):
                 _, made = await asyncio.get_running_loop().create_connection(
-                    lambda: Opening(target, self), target.host, target.port,
+                    lambda: Choosing(target, self), target.host, target.port,
                     ssl=context, server_hostname=target.name if context else None,
                 )  # fmt: skip
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
@@ -253,12 +267,6 @@ class Carrier:
         connection.abort()
         return why
 
-    def _context(self, target: Target, trust: Trust | ssl.SSLContext) -> ssl.SSLContext:
-        if isinstance(trust, Trust):
-            trust = context_of(trust, http2=trust.http2 and target not in self._only_http1)
-        trust.sslobject_class = _Tls
-        return trust
-
 
 class _Tls(ssl.SSLObject):
     """asyncio keeps the server's certificate, taken apart, with each connection. OpenSSL has verified it, and nobody
@@ -266,6 +274,12 @@ class _Tls(ssl.SSLObject):
 
     def getpeercert(self, binary_form: bool = False) -> Any:
         return None
+
+
+def _context(trust: Trust | ssl.SSLContext, *, http2: bool) -> ssl.SSLContext:
+    context = context_of(trust, http2=http2) if isinstance(trust, Trust) else trust
+    context.sslobject_class = _Tls
+    return context
 
 
 @lru_cache(8)

@@ -4,6 +4,7 @@ any number of readers follow at any speed. Neither has a public attribute that c
 A writer never waits for a reader.
 """
 
+# long: one log, and its two ends
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence

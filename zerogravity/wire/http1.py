@@ -25,7 +25,7 @@ class _HeadError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """``version``: ``1.1`` or ``1.0``. ``headers``: as they came, in order."""
+    """``version``: ``1.1``, ``1.0`` or ``2``. ``headers``: as they came, in order."""
 
     version: str
     status: int

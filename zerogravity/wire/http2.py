@@ -19,6 +19,7 @@ from hpack import Decoder
 from hpack.exceptions import HPACKError
 
 from zerogravity.wire.http1 import MAX_HEAD, NO_BODY, Head, Headers
+from zerogravity.wire.request import OF_A_CONNECTION
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 FRAME_BYTES = 16384  # of the largest frame that we take: the smallest limit there may be
@@ -35,7 +36,7 @@ CODES = (
 )  # fmt: skip
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _NO_VALUE = re.compile(rb"[\r\n\0]")
-_OF_A_CONNECTION = {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
+_NEVER = OF_A_CONNECTION | {b"transfer-encoding"}  # in HTTP/2
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ class Http2:
         self.streams: int | None = None
         self.error: str | None = None
         settings = b"".join(_setting(number, value) for number, value in ((2, 0), (4, STREAM_WINDOW), (6, MAX_HEAD)))
-        self._out = [PREFACE, _frame(SETTINGS, 0, 0, settings), _opened(0, WINDOW - 65535)]
+        self._out = [PREFACE, _frame(SETTINGS, 0, 0, settings), _window(0, WINDOW - 65535)]
         self._rest = b""
         self._events: list[Event] = []
         self._streams: dict[int, _Stream] = {}
@@ -155,7 +156,8 @@ class Http2:
 
     def cancel(self, number: int) -> None:
         """Nobody waits for that answer any more."""
-        if self._streams.pop(number, None) is not None:
+        if number in self._streams:
+            self._forget(number)
             self._out.append(_reset(number, "CANCEL"))
 
     def ping(self) -> None:
@@ -211,7 +213,7 @@ class Http2:
         """What comes in a row for one stream is one piece."""
         self._read += (size := len(payload))  # of the connection's window, whoever gets it
         if self._read > WINDOW // 2:
-            self._out.append(_opened(0, self._read))
+            self._out.append(_window(0, self._read))
             self._read = 0
         stream = self._stream(number, "data")
         if stream is not self._run_of:
@@ -228,7 +230,7 @@ class Http2:
             return
         stream.read += size
         if stream.read > STREAM_WINDOW // 2:
-            self._out.append(_opened(number, stream.read))
+            self._out.append(_window(number, stream.read))
             stream.read = 0
 
     def _flush(self) -> None:
@@ -317,20 +319,27 @@ class Http2:
         elif stream.left:
             self._fail(stream, "PROTOCOL_ERROR", "peer closed connection without sending complete message body")
         else:
-            del self._streams[stream.number]
             if stream.body:  # it does not want the rest
                 self._out.append(_reset(stream.number, "CANCEL"))
+            self._forget(stream.number)
             self._events.append(Ended(stream.number))
 
+    def _forget(self, number: int) -> None:
+        """It is over, and nothing is kept of a body that has not gone out."""
+        stream = self._streams.pop(number)
+        if stream.body:
+            stream.body.clear()
+            self._sending.remove(stream)
+
     def _fail(self, stream: _Stream, code: str, why: str) -> None:
-        del self._streams[stream.number]
+        self._forget(stream.number)
         self._out.append(_reset(stream.number, code))
         self._events.append(Broken(stream.number, f"HTTP/2 protocol error: {why}"))
 
     def _rst_stream(self, number: int, _: int, payload: bytes) -> None:
         _sized(payload, 4, "RST_STREAM")
         if (stream := self._stream(number, "a reset")) is not None:
-            del self._streams[number]
+            self._forget(number)
             code = _code(payload)
             self._events.append(
                 Broken(
@@ -358,10 +367,11 @@ class Http2:
         if len(payload) < 8:
             raise _ConnectionError("FRAME_SIZE_ERROR", "GOAWAY is too short")
         last, code, text = int.from_bytes(payload[:4]) & MOST, _code(payload[4:8]), payload[8:108]
-        self._away = f"{code} {text.decode(errors='replace')}".strip() if text.isascii() else code
+        shown = text.decode("latin-1")
+        self._away = f"{code} {shown}".strip() if shown.isascii() and shown.isprintable() else code
         why, http1 = f"the server goes away: {self._away}", code == "HTTP_1_1_REQUIRED"
         for number in [number for number in self._streams if number > last]:
-            del self._streams[number]
+            self._forget(number)
             self._events.append(Broken(number, why, unprocessed=True, http1=http1))
 
     def _settings(self, number: int, flags: int, payload: bytes) -> None:
@@ -415,8 +425,6 @@ class Http2:
         shut: list[_Stream] = []
         while self._sending and self._window > 0:
             stream = self._sending.popleft()
-            if stream.number not in self._streams:
-                continue
             if stream.window <= 0:
                 shut.append(stream)
                 continue
@@ -455,7 +463,7 @@ def _head(fields: Headers) -> tuple[str, Head | None]:
             return f"no header: {name[:40] + b': ' + value[:40]!r}", None
     if status is None or re.fullmatch(rb"[1-9][0-9][0-9]", status) is None or status == b"101":
         return f"no status: {(status or b'')[:40]!r}", None
-    return "", Head("2", int(status), b"", tuple(field for field in fields[1:] if field[0] not in _OF_A_CONNECTION))
+    return "", Head("2", int(status), b"", tuple(field for field in fields[1:] if field[0] not in _NEVER))
 
 
 def _frame(kind: int, flags: int, number: int, payload: bytes, size: int | None = None) -> bytes:
@@ -468,7 +476,7 @@ def _setting(name: int, value: int) -> bytes:
     return name.to_bytes(2) + value.to_bytes(4)
 
 
-def _opened(number: int, more: int) -> bytes:
+def _window(number: int, more: int) -> bytes:
     return _frame(WINDOW_UPDATE, 0, number, more.to_bytes(4))
 
 

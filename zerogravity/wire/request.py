@@ -38,7 +38,7 @@ class Request:
         """Its bytes."""
         lines = [b"%s %s HTTP/1.1\r\n" % (self.method, self.path), *(b"%s: %s\r\n" % field for field in self.headers)]
         head = b"".join((*lines, b"\r\n"))
-        if not any(name.lower() == b"transfer-encoding" for name, _ in self.headers):
+        if not any(name.lower() == b"transfer-encoding" and b"chunked" in how.lower() for name, how in self.headers):
             return [head, *self.body]
         framed = [part for piece in self.body if piece for part in (b"%x\r\n" % len(piece), piece, b"\r\n")]
         return [head, *framed, b"0\r\n\r\n"]
