@@ -44,6 +44,8 @@ def test_every_command_is_known() -> None:
 
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_has_two_names(flag: str) -> None:
+    """Also once ``service`` has looked at the flags of ``serve``."""
+    run("service", "install", "--print", "--", "--no-trace")
     assert "Usage: main serve " in run("serve", flag).stdout
 
 

@@ -97,7 +97,7 @@ def _look_at_what_passed(stack: Stack) -> None:
     assert stack.google is not None
     calls = stack.google.agent_requests
     assert calls
-    assert {one.http for one in calls} == {"1.1"}
+    assert {one.http for one in calls} == {"2"}
     assert all("/v1beta/models/" in one.path for one in calls)
     assert not any("<cid:" in str(one.body) for one in calls)
     assert all("sessionId" in one.request for one in calls)

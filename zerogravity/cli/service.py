@@ -110,7 +110,7 @@ def _check(flags: Sequence[str]) -> None:
     from zerogravity.cli.serve import serve
     from zerogravity.config import SECRETS
 
-    given = serve.make_context("serve", list(flags)).params
+    given = serve.make_context("serve", list(flags), parent=click.get_current_context().find_root()).params
     options = (setting.partition("=")[0].removeprefix("zg_") for setting in given["settings"])
     names = [name for name, value in given.items() if value is not None]
     if secret := next((name for name in (*names, *options) if name in SECRETS), None):
