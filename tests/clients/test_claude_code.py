@@ -284,10 +284,11 @@ FILTERED = "Your response above was stopped by a safety classifier"
         *((how, CUT) for how in ("503-mid", "raw-mid", "drop", "cut", "reset", "half-close", "gzip-cut", "no-finish")),
         *((how, FILTERED) for how in ("safety", "recitation")),
         ("max-tokens", "Output token limit hit."),
-        *((how, "") for how in ("400", "404", "429", "500", "503", "504", "nonsense", "drop-think", "blocked")),
+        *((how, "") for how in ("400", "404", "429", "500", "504", "nonsense", "drop-think", "blocked")),
     ],
 )  # words: of the request in which it asks again; none: it asks the same
 async def test_it_asks_again(wire: Wire, stack: Stack, tmp_path: Path, how: str, words: str) -> None:
+    """Of a 503 it does not hear: the gateway itself asks once more."""
     assert stack.google is not None
     stack.google.script(CATALOGUE[how])
     assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
