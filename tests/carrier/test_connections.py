@@ -296,27 +296,22 @@ async def test_a_server_that_goes_away_ends_what_it_works_on_and_the_rest_goes_e
         assert first.why.startswith("server closed connection")
 
 
-async def test_one_that_was_closed_at_the_next_request_costs_nothing() -> None:
-    def answer(served: Served, stream: int) -> None:
-        if stream == 3:
-            served.transport.abort()
-        else:
-            served.ok(stream)
+def closes_at_the_second(served: Served, stream: int) -> None:
+    if stream == 3:
+        served.transport.abort()
+    else:
+        served.ok(stream)
 
-    async with serving(server := Server(answer)) as (_, send):
+
+async def test_one_that_was_closed_at_the_next_request_costs_nothing() -> None:
+    async with serving(server := Server(closes_at_the_second)) as (_, send):
         assert await all_over(send()[1]) == ["ended"]
         assert await all_over(send()[1]) == ["ended"]
         assert server.asked == [[1, 3], [1]]
 
 
 async def test_where_no_request_may_go_out_twice_that_ends_the_call() -> None:
-    def answer(served: Served, stream: int) -> None:
-        if stream == 3:
-            served.transport.abort()
-        else:
-            served.ok(stream)
-
-    async with serving(Server(answer), crossing_s=0) as (_, send):
+    async with serving(Server(closes_at_the_second), crossing_s=0) as (_, send):
         assert await all_over(send()[1]) == ["ended"]
         assert await all_over(send()[1]) == ["broken"]
 

@@ -79,7 +79,8 @@ class Carrying(Protocol):
 
 
 class Call:
-    """``cancel`` ends it at any time. ``request``: until the first byte of the answer, or nobody waits any more."""
+    """``cancel`` ends it at any time. ``request``: until the first byte of the answer, or nobody waits any more.
+    ``sent``: when it went out last, by the loop's clock."""
 
     def __init__(self, carrier: Carrying, target: Target, request: Request, listener: Listener) -> None:
         self.target = target
@@ -146,8 +147,8 @@ class Call:
 
     def broken(self, why: str, *, lost: bool = False, unprocessed: bool = False, http1: bool = False) -> None:
         """It will not come any further. ``lost``: as the connection is gone, which has brought nothing since
-        it was sent. ``unprocessed``: the server has not begun
-        to work on it, and says so. ``http1``: it wants it by HTTP/1.1."""
+        it was sent. ``unprocessed``: the server has not begun to work on it, and says so. ``http1``: it wants it by
+        HTTP/1.1."""
         if http1:
             self._carrier.only_http1(self.target)
         sent, self._connection = self._connection is not None, None

@@ -45,7 +45,6 @@ class Connection(asyncio.Protocol, ABC):
         self.born = time.time()
         self.idle_since = 0.0
         self.gone = False
-        self._silent = True
 
     @property
     @abstractmethod
@@ -78,14 +77,6 @@ class Connection(asyncio.Protocol, ABC):
         """What asyncio knows about it: ``peername``, ``ssl_object`` …"""
         return None if self.transport is None else self.transport.get_extra_info(name)
 
-    def _settle(self) -> None:
-        """An answer begins, and with it comes what a TLS 1.3 server says of later sessions. Reading that, OpenSSL takes
-        16 KiB to write in, and gives them back at the next write, even of nothing."""
-        self._silent = False
-        if (tls := self.info("ssl_object")) is not None:
-            with suppress(ssl.SSLError):  # it is being closed
-                tls.write(b"")
-
 
 class OneByOne(Connection):
     """HTTP/1.1. A call that is cancelled, or whose answer says so, ends its connection."""
@@ -94,6 +85,7 @@ class OneByOne(Connection):
         super().__init__(target, owner)
         self._call: Call | None = None
         self._reader = AnswerReader()
+        self._silent = True
         self._begun = False
         self._large = False
 
@@ -167,6 +159,14 @@ class OneByOne(Connection):
         else:
             self.abort()
 
+    def _settle(self) -> None:
+        """An answer begins, and with it comes what a TLS 1.3 server says of later sessions. Reading that, OpenSSL takes
+        16 KiB to write in, and gives them back at the next write, even of nothing."""
+        self._silent = False
+        if (tls := self.info("ssl_object")) is not None:
+            with suppress(ssl.SSLError):  # it is being closed
+                tls.write(b"")
+
     @property
     def _may_be_unread(self) -> bool:
         """Who refuses a large request often does so before its end, and never reads that; what of it is still to be
@@ -226,8 +226,6 @@ class ManyAtOnce(Connection):
 
     def data_received(self, data: bytes) -> None:
         self._heard = asyncio.get_running_loop().time()
-        if self._silent:
-            self._settle()
         for event in self._http2.feed(data):
             self._tell(event)
         if self._told is not None and self._http2.streams is not None:

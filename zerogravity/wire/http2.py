@@ -295,7 +295,7 @@ class Http2:
             self._begin(stream, fields, whole=whole)
         elif not whole or any(name.startswith(b":") for name, _ in fields):
             self._fail(stream, "PROTOCOL_ERROR", "a second head")
-        if whole and number in self._streams:
+        if whole:
             self._whole(stream)
 
     def _begin(self, stream: _Stream, fields: Headers, *, whole: bool) -> None:
@@ -312,6 +312,7 @@ class Http2:
             self._events.append(Begun(stream.number, head))
 
     def _whole(self, stream: _Stream) -> None:
+        """That was all of it, unless something was wrong with it."""
         if self._streams.get(stream.number) is not stream:
             return
         if not stream.begun:

@@ -115,8 +115,8 @@ class Connections:
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send it."""
         fields = {"Host": self._host, **headers, "Content-Length": str(len(body))}
-        headers_ = tuple((name.encode(), value.encode()) for name, value in fields.items())
-        return Answer(self._carrier, self._target, Request(b"POST", (self._base + path).encode(), headers_, (body,)))
+        sent = tuple((name.encode(), value.encode()) for name, value in fields.items())
+        return Answer(self._carrier, self._target, Request(b"POST", (self._base + path).encode(), sent, (body,)))
 
     async def close(self) -> None:
         await self._carrier.close()
