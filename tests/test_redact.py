@@ -23,7 +23,8 @@ SECRETS = [
 ]  # fmt: skip
 # One of each kind whose makers have several beginnings for it.
 SECRETS += [f"{begin}_0123456789abcdefABCD" for begin in ("gho", "ghu", "ghs", "ghr")]
-SECRETS += [f"xox{kind}-123456789012-abc" for kind in "aeprs"] + ["ASIAIOSFODNN7EXAMPLE"]
+SECRETS += [f"xox{kind}-123456789012-abc" for kind in "aeprs"] + ["ASIAIOSFODNN7EXAMPLE", "xapp-123456789012-abcd"]
+SECRETS += [f"{begin}_4eC39HqLyjWDarjtT1" for begin in ("sk_test", "rk_live", "rk_test")]
 UNUSUAL = st.sampled_from(["apiKey", "server_label", "headers", "x" * 65])  # names of members
 TEXTS = [
     ("Authorization: Bearer abc.def-1", "Authorization: Bearer [redacted]"),
