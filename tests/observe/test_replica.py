@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Finished, RequestLine, TextDelta
 from zerogravity.core.fold import fold
 from zerogravity.core.running import Following, RunningTurn
+from zerogravity.observe import replica
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.source import BEFORE
 from zerogravity.testing.builders import FakeClock, replay, turn
@@ -136,6 +138,26 @@ def test_the_copy_of_any_turn_is_the_fold_of_its_records(records):
     assert copy.state == fold(copy.records)
     assert copy.channel.termination == channel.termination
     assert [record.span for record in copy.records] == [record.span for record in channel.records]
+
+
+@pytest.mark.parametrize(
+    ("each_ms", "slept_after"),
+    [(0.008, [150, 300]), (0.02, [50, 100, 150, 200, 250, 300]), (0.0001, [])],
+)
+def test_long_work_pauses_by_the_time_it_takes(monkeypatch, each_ms, slept_after):
+    """So that a stream gets its turn, however dear a record is, and cheap ones are not slowed."""
+    now, done, slept = 0.0, [], []
+
+    def sleep(_):
+        slept.append(len(done))
+
+    monkeypatch.setattr(replica, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    records = list(range(340))
+    for some in replica.paced(records):
+        done += some
+        now += len(some) * each_ms / 1000
+    assert done == records
+    assert slept == slept_after
 
 
 def test_it_becomes_the_turn_of_the_model_that_answers():
