@@ -10,7 +10,16 @@ from hypothesis import given
 
 from tests.strategies import faults, record_lists, served_lists
 from zerogravity.core import codec
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, Record, TextDelta
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Failed,
+    Finished,
+    Record,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from zerogravity.core.turn import Details, Target
 from zerogravity.errors import Fault, Origin, Termination, upstream
 from zerogravity.surfaces.chat.details import ChatDetails
@@ -105,10 +114,25 @@ def test_names_of_before_are_read() -> None:
 def test_a_record_comes_back_with_its_bytes() -> None:
     record = Record(3, 2_500_000, 1, b"data", (TextDelta("a"), Finished("stop")), (10, 14))
     line = codec.record_out(record, 500_000, (0, 4))
-    assert (line["t_ms"], line["file"]) == (2.0, [0, 4])
+    assert (line["t_ms"], line["file"]) == (2.0, (0, 4))
     assert codec.record_in(jsonio.loads(jsonio.dumps(line)), b"data") == Record(
         3, 2_000_000, 1, b"data", record.events, (10, 14)
     )
+
+
+@pytest.mark.parametrize(
+    ("record", "written"),
+    [
+        (Record(1, 1_500_000, 0, b"", (TextDelta('a "\n\u2028\ud800'),), (2, 3)),
+         b'{"seq":1,"t_ms":1.5,"call":0,"span":[2,3],"file":[4,5],"events":'
+         b'[{"type":"TextDelta","text":"a \\"\\n\xe2\x80\xa8\xef\xbf\xbd"}]}'),
+        (Record(2**70, 1, -1, b"", (ThinkingDelta(""), Usage(prompt=1))),
+         b'{"seq":1180591620717411303424,"t_ms":1e-6,"call":-1,"span":[0,0],"file":[4,5],"events":'
+         b'[{"type":"ThinkingDelta","text":""},{"type":"Usage","prompt":1}]}'),
+    ],
+)  # fmt: skip
+def test_a_record_and_the_bytes_of_its_line(record: Record, written: bytes) -> None:
+    assert jsonio.dumps(codec.record_out(record, 0, (4, 5))) == written
 
 
 @given(record_lists() | served_lists())

@@ -15,6 +15,7 @@ from zerogravity.wire import narrow
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 _MEMBERS = {kind: [(field.name, field.default) for field in fields(kind)] for kind in _KINDS.values()}
+_TEXTS = (events.TextDelta, events.ThinkingDelta)
 # older files: the name of an event, or a member, → its name now
 _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
@@ -28,6 +29,8 @@ _TURN_FIELDS = (
 def event_out(event: Event) -> dict[str, Any]:
     """``{"type": "TextDelta", "text": …}``; members that are at their default are left out."""
     kind = type(event)
+    if isinstance(event, _TEXTS):  # as nearly each one is
+        return {"type": kind.__name__, "text": event.text}
     made: dict[str, Any] = {"type": kind.__name__}
     for name, default in _MEMBERS[kind]:
         value = getattr(event, name)
@@ -80,8 +83,8 @@ def record_out(record: Record, origin_ns: int, place: tuple[int, int]) -> dict[s
         "seq": record.seq,
         "t_ms": (record.t_ns - origin_ns) / 1e6,
         "call": record.attempt_no,
-        "span": list(record.span),
-        "file": list(place),
+        "span": record.span,
+        "file": place,
         "events": [event_out(event) for event in record.events],
     }
 
