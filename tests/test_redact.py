@@ -39,6 +39,7 @@ TEXTS = [
     ('{\\"clientSecret\\":\\"hunter22\\"}', '{\\"clientSecret\\":\\"[redacted]\\"}'),
     ("password = 'hunter22'", "password = '[redacted]'"),
     ("token: abcdefgh1", "token: [redacted]"),
+    ("my \u017fecret = 'hunter22', a secret", "my \u017fecret = '[redacted]', a secret"),
     ('x = "-----BEGIN PRIVATE KEY-----\nabc"', 'x = "[redacted]"'),
     ("a%2Fsk-abcdefgh12%20b", "a%2F[redacted]%20b"),
     (
