@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from zerogravity.errors import FaultError, Termination
 from zerogravity.observe import indexing, query, session_summary, summary, trace_folders, trace_reader
+from zerogravity.observe.indexing import Change
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Failures, Found, Part, TraceIndex
@@ -110,7 +111,7 @@ class History:
     def changed(self, folder: Path) -> None:
         """Something in a turn's folder is new, as a note is: it is found by that at once, or else by the next sync."""
         with suppress(OSError):
-            indexing.update(self.root, TraceIndex(self.root / FILE), [folder])
+            indexing.update(self.root, TraceIndex(self.root / FILE), [Change(folder)])
 
     def remove(self, traces: Iterable[Trace]) -> None:
         """Remove turns from the disk."""
