@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from tests.observe.recorded import record, turn_id
 from tests.recording import WALL, say
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Finished
+from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.errors import upstream
 from zerogravity.observe import indexing, trace_folders, trace_reader
 from zerogravity.observe.history import History
-from zerogravity.observe.indexing import Indexer, Synced, entry, sync
+from zerogravity.observe.indexing import Change, Indexer, Synced, entry, sync, update
 from zerogravity.observe.sessions import Placement, Sessions
 from zerogravity.observe.trace_reader import Trace, load
 from zerogravity.store.trace_index import COLUMNS, FILE, TraceIndex
@@ -94,6 +94,18 @@ def test_many_turns_are_taken_in_batches(tmp_path, monkeypatch):
     index, told = TraceIndex(tmp_path / FILE), []
     assert sync(tmp_path, index, lambda done, total: told.append(done)).added == 5
     assert told == [2, 4, 5]
+
+
+def test_of_long_turns_few_are_taken_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "BATCH_SIZE", 100)
+    folders = [record(tmp_path, name, TextDelta("x" * 60), at=number) for number, name in enumerate("abcde")]
+    index, told = TraceIndex(tmp_path / FILE), []
+    assert sync(tmp_path, index, lambda done, total: told.append(done)).added == 5
+    assert told == [2, 4, 5]
+    index.clear()
+    shutil.rmtree(folders[0])
+    update(tmp_path, index, [Change(folder) for folder in folders])
+    assert found(index) == "".join(name * 8 for name in "bcde")
 
 
 # -- with a recorder -----------------------------------------------------------------------------------------------

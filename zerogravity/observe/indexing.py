@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import batched
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -21,7 +21,7 @@ from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, number, text, texts
 from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
-BATCH = 20  # turns of a transaction
+BATCH, BATCH_SIZE = 20, 4 << 20  # turns of a transaction, and characters, after which it ends: others wait for it
 PAUSE_S = 0.5  # a turn can be found that long after its end, in a rush of turns later
 QUEUED = 10_000
 HELD = 16 << 20  # characters of answers that wait in memory
@@ -102,8 +102,7 @@ def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = l
     index.remove(gone)
     new = [name for name, changed in there.items() if known.get(name) != changed]
     added = 0
-    for names in batched(new, BATCH):
-        entries = [made for name in names if (made := _read(root, name)) is not None]
+    for entries in _batches(_read(root, name) for name in new):
         index.put(entries)
         added += len(entries)
         progress(added, len(new))
@@ -125,10 +124,27 @@ class Change(NamedTuple):
 def update(root: Path, index: TraceIndex, changes: Iterable[Change]) -> None:
     """The same of these folders only. Raises OSError."""
     newest = {name_of(root, change.folder): change.said for change in changes}
-    for some in batched(newest.items(), BATCH):
-        entries = {name: made for name, said in some if (made := _read(root, name, said)) is not None}
-        index.remove([name for name, _ in some if name not in entries])
-        index.put(list(entries.values()))
+    there: set[object] = set()
+    for entries in _batches(_read(root, name, said) for name, said in newest.items()):
+        index.put(entries)
+        there.update(made.values["folder"] for made in entries)
+    for gone in batched((name for name in newest if name not in there), BATCH):
+        index.remove(gone)
+
+
+def _batches(entries: Iterable[Entry | None]) -> Iterator[list[Entry]]:
+    """What is put into the index together."""
+    batch: list[Entry] = []
+    size = 0
+    for made in entries:
+        if made is not None:
+            batch.append(made)
+            size += sum(map(len, made.parts.values()))
+        if len(batch) == BATCH or size >= BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _changes(root: Path) -> Iterable[tuple[str, int]]:

@@ -12,7 +12,7 @@ Of a request it is what is new in it (``Placement.fresh``), so that a long conve
 | `failure`  | code and message of a failed turn                                                       |
 | `note`     | the owner's                                                                             |
 
-A part ends after 1,048,576 characters.
+A part ends after 16,777,216 characters.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zerogravity.observe.source import TurnSource
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, objects, text
 
-MOST = 1 << 20  # characters of a part
+MOST = 16 << 20  # characters of a part
 
 
 class Said(NamedTuple):
