@@ -149,6 +149,13 @@ def test_a_long_text_is_cut_around_the_words(tmp_path):
     assert len(text) < 140
 
 
+@pytest.mark.parametrize("before", ["", "before " * 200_000, "\u0130" * 70_000, "x" * 65_530])
+def test_words_far_within_a_text_are_shown(tmp_path, before):
+    record(tmp_path, "a", TextDelta(f"{before} The NEEDLE is here"))
+    (row,) = History(tmp_path).search('"the needle"').rows
+    assert "The NEEDLE is here" in row["snippet"]["text"]
+
+
 def test_only_what_is_new_in_a_turn_is_searched(tmp_path):
     asked = [user("first words")]
     record(tmp_path, "a", TextDelta("an answer"), contents=asked)
@@ -204,6 +211,12 @@ def test_grep_finds_a_line_of_each_part(three):
     ]  # fmt: skip
     assert [hit.turn[5] for hit in three.grep(re.compile("Par[i]s"))] == ["a"]
     assert [hit.turn[5] for hit in three.grep(re.compile("."), "is:error")] == ["c", "c"]
+
+
+def test_of_an_endless_match_the_beginning_is_shown(tmp_path):
+    record(tmp_path, "a", TextDelta("y" * 100 + "x" * 5000))
+    (hit,) = History(tmp_path).grep(re.compile("x+"))
+    assert hit.line == "y" * 60 + "x" * 1060
 
 
 def test_sessions_that_a_query_finds(tmp_path):

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.observe.recorded import record, turn_id
-from tests.recording import WALL
+from tests.recording import WALL, say
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Finished
+from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.errors import upstream
 from zerogravity.observe import indexing, trace_folders, trace_reader
 from zerogravity.observe.history import History
-from zerogravity.observe.indexing import Indexer, Synced, entry, sync
+from zerogravity.observe.indexing import Change, Indexer, Synced, entry, sync, update
 from zerogravity.observe.sessions import Placement, Sessions
 from zerogravity.observe.trace_reader import Trace, load
 from zerogravity.store.trace_index import COLUMNS, FILE, TraceIndex
@@ -96,6 +96,18 @@ def test_many_turns_are_taken_in_batches(tmp_path, monkeypatch):
     assert told == [2, 4, 5]
 
 
+def test_of_long_turns_few_are_taken_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(indexing, "BATCH_SIZE", 100)
+    folders = [record(tmp_path, name, TextDelta("x" * 60), at=number) for number, name in enumerate("abcde")]
+    index, told = TraceIndex(tmp_path / FILE), []
+    assert sync(tmp_path, index, lambda done, total: told.append(done)).added == 5
+    assert told == [2, 4, 5]
+    index.clear()
+    shutil.rmtree(folders[0])
+    update(tmp_path, index, [Change(folder) for folder in folders])
+    assert found(index) == "".join(name * 8 for name in "bcde")
+
+
 # -- with a recorder -----------------------------------------------------------------------------------------------
 
 
@@ -131,6 +143,38 @@ def test_what_a_recorder_writes_and_removes_is_in_the_index(recording, make_turn
     assert indexer.flush()
     assert len(history.search().rows) == 2
     assert indexer.reports == []
+
+
+def test_a_turn_that_was_just_written_is_indexed_without_reading_its_records(recording, make_turn, indexer):
+    def ends(folder, said):
+        (folder / "records.jsonl").unlink()
+        indexer.changed(folder, said)
+
+    made = recording(on_finished=ends)
+    indexer.start()
+    say(made.store.open(make_turn()), made.clock, "first")  # by which the index is made
+    made.flush()
+    assert indexer.flush()
+    say(made.store.open(make_turn(created=int(made.now[0]) + 1)), made.clock, "hel", "lo")
+    made.flush()
+    assert indexer.flush()
+    assert len(History(made.root, fresh=True).search("hello").rows) == 1
+    assert indexer.waiting == 0
+
+
+def test_what_waits_in_memory_is_bounded(recording, make_turn, indexer, monkeypatch):
+    monkeypatch.setattr(indexing, "HELD", 4)
+    made = recording(on_finished=indexer.changed)
+    held = []
+    for text in ("four", "more"):
+        say(made.store.open(make_turn()), made.clock, text)
+        made.flush()
+        held.append(indexer.waiting)
+    assert held == [4, 4]
+    indexer.start()
+    assert indexer.flush()
+    assert indexer.waiting == 0
+    assert len(History(made.root, fresh=True).search().rows) == 2
 
 
 def test_what_was_recorded_before_is_indexed_at_the_start(indexer, tmp_path):

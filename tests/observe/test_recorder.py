@@ -134,8 +134,8 @@ def test_old_traces_go(recording, make_turn):
 def test_others_hear_which_folders_are_finished_and_which_are_removed(recording, make_turn):
     finished, removed = [], []
 
-    def ends(folder):
-        finished.append((folder, trace_reader.load(folder).closed))
+    def ends(folder, said):
+        finished.append((folder, trace_reader.load(folder).closed, said.text))
         raise RuntimeError("the listener's own mistake costs no trace")
 
     made = recording(limits=TraceLimits(max_age_s=3600), on_finished=ends, on_removed=removed.append)
@@ -145,7 +145,7 @@ def test_others_hear_which_folders_are_finished_and_which_are_removed(recording,
     made.now[0] += 7200
     say(made.store.open(make_turn(created=int(made.now[0]))), made.clock, "new")
     made.flush()
-    assert finished == [(old, True), (made.folders()[0], True)]
+    assert finished == [(old, True, "old"), (made.folders()[0], True, "new")]
     assert removed == [old]
     assert made.recorder.dropped == 0
 
@@ -230,7 +230,7 @@ def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):
 
 def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recording, make_turn):
     written = threading.Event()
-    made = recording(on_finished=lambda _: written.set(), pause=0.01)
+    made = recording(on_finished=lambda *_: written.set(), pause=0.01)
     say(made.store.open(make_turn()), made.clock, "x")
     assert written.wait(10)
     assert trace_reader.find(made.root).state.text == "x"
@@ -240,7 +240,7 @@ def test_a_turn_is_written_when_it_is_over_however_seldom_running_ones_are(recor
 def test_many_bytes_are_not_waited_with(recording, make_turn, monkeypatch, patient, limits):
     monkeypatch.setattr(recorders, "PATIENT_BYTES", patient)
     written = threading.Event()
-    made = recording(on_finished=lambda _: written.set(), pause=1000, limits=limits)
+    made = recording(on_finished=lambda *_: written.set(), pause=1000, limits=limits)
     running = made.store.open(make_turn())
     say(running, made.clock, "x")
     made.recorder.take(running.id, [Request(CLIENT, 0, {}, {}, b"x" * 600)])

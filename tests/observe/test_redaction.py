@@ -6,16 +6,17 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies import record_lists
+from tests.strategies import record_lists, served_lists
 from zerogravity import redact
 from zerogravity.core.events import (
     AttemptClosed,
     CallReturned,
     FunctionCall,
     Grounding,
+    InlineData,
     Record,
     RoundOpened,
     TextDelta,
@@ -92,6 +93,12 @@ def test_texts_that_only_together_look_like_a_secret_are_left_to_the_end():
     assert masked is not None
     assert "".join(event.text for record in masked for event in record.events[:1]) == "[redacted]"
     assert spread_secrets_masked([said("sk-"), replace(said("x"), events=(ThinkingDelta(SECRET[3:]),))]) is None
+
+
+@given(record_lists() | served_lists())
+@example([Record(0, 0, 0, b"", (InlineData("image/png", "AAAA", draft=True),))])
+def test_no_event_without_secrets_is_changed(records):
+    assert [record.events for record in redacted_records(records)] == [record.events for record in records]
 
 
 @given(record_lists())

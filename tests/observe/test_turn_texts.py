@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.observe.recorded import model, record, result, user
@@ -10,7 +12,12 @@ from zerogravity.errors import upstream
 from zerogravity.observe import turn_texts
 from zerogravity.observe.sessions import Placement
 from zerogravity.observe.trace_reader import load
-from zerogravity.observe.turn_texts import MOST
+from zerogravity.observe.turn_texts import Said
+
+
+def texts(folder: Path, *, whole: bool = False) -> dict[str, str]:
+    trace = load(folder)
+    return turn_texts.of(trace, Said.of(trace.state), whole=whole)
 
 
 def test_a_turn_is_found_by_all_its_texts(tmp_path):
@@ -23,7 +30,7 @@ def test_a_turn_is_found_by_all_its_texts(tmp_path):
         },
     )  # fmt: skip
     (folder / "note.json").write_text('{"note": "mine", "star": true}')
-    assert turn_texts.of(load(folder)) == {
+    assert texts(folder) == {
         "request": "Be brief.\nWhat is here?\nI look.", "result": "a\nb", "thinking": "hm", "text": "Let me see.",
         "call": 'shell({"cmd": "ls"})', "note": "mine",
     }  # fmt: skip
@@ -31,7 +38,7 @@ def test_a_turn_is_found_by_all_its_texts(tmp_path):
 
 def test_and_by_what_the_tools_that_were_run_here_have_answered(tmp_path):
     events = (FunctionCall("call_1", "docs.find", "{}"), CallReturned("call_1", "found"), CallReturned("call_2", "x"))
-    assert turn_texts.of(load(record(tmp_path, "a", *events)))["result"] == "found"
+    assert texts(record(tmp_path, "a", *events))["result"] == "found"
 
 
 @pytest.mark.parametrize(
@@ -48,8 +55,8 @@ def test_of_a_conversation_only_what_is_new(tmp_path, placed, request_, answered
     contents = [user("one"), model("two"), result("sh", {"output": "x"}), user("three")]
     system = {"parts": [{"text": "Be brief."}]}
     folder = record(tmp_path, "a", placed=placed, google_request={"systemInstruction": system, "contents": contents})
-    shown = turn_texts.of(load(folder))
-    whole = turn_texts.of(load(folder), whole=True)
+    shown = texts(folder)
+    whole = texts(folder, whole=True)
     assert (whole["request"], whole["result"]) == ("Be brief.\none\ntwo\nthree", "x")
     assert (shown.get("request", ""), shown.get("result", "")) == (request_, answered)
 
@@ -60,14 +67,16 @@ def test_of_a_conversation_only_what_is_new(tmp_path, placed, request_, answered
      ({"rows": [1, 2]}, '{\n  "rows": [\n    1,\n    2\n  ]\n}'), ({}, "")],
 )  # fmt: skip
 def test_results_of_tools_are_text(tmp_path, answer, text):
-    assert turn_texts.of(load(record(tmp_path, "a", contents=[result("sh", answer)]))).get("result", "") == text
+    assert texts(record(tmp_path, "a", contents=[result("sh", answer)])).get("result", "") == text
 
 
 def test_a_failure_is_found_by_its_code_its_words_and_what_to_do(tmp_path):
     failed = Failed(upstream(429, "rate", "slow down", upstream_status=429, remedy="Wait."))
-    assert turn_texts.of(load(record(tmp_path, "a", end=failed)))["failure"] == "rate: slow down. Wait."
+    assert texts(record(tmp_path, "a", end=failed))["failure"] == "rate: slow down. Wait."
 
 
-def test_a_huge_text_is_cut(tmp_path):
-    folder = record(tmp_path, "a", TextDelta("x" * (MOST + 5)))
-    assert len(turn_texts.of(load(folder))["text"]) == MOST
+def test_a_huge_text_is_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(turn_texts, "MOST", 10)
+    assert set(texts(record(tmp_path, "a", TextDelta("x" * 15), contents=[user("y" * 15)])).values()) == {
+        "x" * 10, "y" * 10,
+    }  # fmt: skip

@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 from zerogravity.errors import FaultError, Termination
 from zerogravity.observe import indexing, query, session_summary, summary, trace_folders, trace_reader
+from zerogravity.observe.indexing import Change
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Failures, Found, Part, TraceIndex
 
 AROUND = 60  # characters of a snippet on each side of what was found
+SHOWN = 1000  # characters of what was found
+PIECE = 1 << 16  # characters of a text that are searched together
 
 
 class Page(NamedTuple):
@@ -110,7 +113,7 @@ class History:
     def changed(self, folder: Path) -> None:
         """Something in a turn's folder is new, as a note is: it is found by that at once, or else by the next sync."""
         with suppress(OSError):
-            indexing.update(self.root, TraceIndex(self.root / FILE), [folder])
+            indexing.update(self.root, TraceIndex(self.root / FILE), [Change(folder)])
 
     def remove(self, traces: Iterable[Trace]) -> None:
         """Remove turns from the disk."""
@@ -173,8 +176,18 @@ def _snippet(parts: Sequence[tuple[str, str]], words: Sequence[str]) -> dict[str
     """Where the first of ``words`` stands; None: in none of the texts (any more)."""
     for word in words:
         for part, text in parts:
-            if (at := text.lower().find(word)) >= 0:
-                return {"part": part, "text": _around(text, at, at + len(word))}
+            if (found := _span(text, word)) is not None:
+                return {"part": part, "text": _around(text, *found)}
+    return None
+
+
+def _span(text: str, word: str) -> tuple[int, int] | None:
+    """Where ``word``, in lower case, stands in any case. The expression tells where, since a letter may be two in lower
+    case; it is slow, so that it is asked only where there is something, in a piece of a long text."""
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE + len(word)]
+        if word in piece.lower() and (match := re.search(re.escape(word), piece, re.IGNORECASE)) is not None:
+            return start + match.start(), start + match.end()
     return None
 
 
@@ -187,5 +200,6 @@ def _around(text: str, start: int, end: int) -> str:
 
 def _line(text: str, start: int, end: int) -> str:
     """The line of a match, cut to what stands around it."""
+    end = min(end, start + SHOWN)
     begin, finish = text.rfind("\n", 0, start) + 1, text.find("\n", end)
     return text[max(begin, start - AROUND) : min(finish if finish >= 0 else len(text), end + AROUND)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import batched
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -15,14 +15,16 @@ from zerogravity.errors import Termination
 from zerogravity.observe import moments, summary, trace_folders, trace_reader, turn_texts
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.observe.turn_texts import Said
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, number, text, texts
 from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
-BATCH = 20  # turns of a transaction
+BATCH, BATCH_SIZE = 20, 4 << 20  # turns of a transaction, and characters, after which it ends: others wait for it
 PAUSE_S = 0.5  # a turn can be found that long after its end, in a rush of turns later
 QUEUED = 10_000
+HELD = 16 << 20  # characters of answers that wait in memory
 REST_S = 0.05  # after each batch: turns that run share the interpreter with it
 RETRY_S = 5.0  # after which an index that could not be written is tried again
 
@@ -30,9 +32,10 @@ RETRY_S = 5.0  # after which an index that could not be written is tried again
 # -- a turn → its entry --------------------------------------------------------------------------------------------
 
 
-def entry(trace: Trace, folder: str, changed: int) -> Entry:
-    """``folder``: as the index names it; ``changed``: the folder's time of change, in ns. Whatever the folder holds,
-    this raises OSError only."""
+def entry(trace: Trace, folder: str, changed: int, said: Said | None = None) -> Entry:
+    """``folder``: as the index names it; ``changed``: the folder's time of change, in ns; ``said``: where that is known
+    without reading the records. Whatever the folder holds, this raises OSError only."""
+    said = Said.of(trace.state) if said is None else said
     info = trace.info
     created = trace_folders.started(trace.folder) or _finite(info.get("created"))
     row = {**summary.stored_row(info), "created": created, "google": trace.google}
@@ -49,18 +52,18 @@ def entry(trace: Trace, folder: str, changed: int) -> Entry:
         "star": int(trace.starred), "row": _clean(jsonio.text(row)),
     }  # fmt: skip
     source = cast("TurnSource", trace)  # pyright does not see that a cached_property has the type of what it caches
-    parts = {name: _clean(part) for name, part in turn_texts.of(source).items()}
+    parts = {name: _clean(part) for name, part in turn_texts.of(source, said).items()}
     results = [_clean(call) for call in summary.results(turn_texts.fresh(source))]
-    return Entry(values, parts, _awaited(trace), results)
+    return Entry(values, parts, _awaited(trace, said), results)
 
 
-def _awaited(trace: Trace) -> list[tuple[str, str]]:
+def _awaited(trace: Trace, said: Said) -> list[tuple[str, str]]:
     """The calls whose results its client was to bring."""
     if trace.info.get("code") != Termination.TOOL:
         return []
     from zerogravity.surfaces import REGISTRY  # heavy, and not for who finds the index as it should be
 
-    found = summary.awaited_calls(trace.channel.turn, trace.state.function_calls, REGISTRY)
+    found = summary.awaited_calls(trace.readable_turn, said.calls, REGISTRY)
     return [(_clean(own), _clean(upstream)) for own, upstream in found]
 
 
@@ -99,8 +102,7 @@ def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = l
     index.remove(gone)
     new = [name for name, changed in there.items() if known.get(name) != changed]
     added = 0
-    for names in batched(new, BATCH):
-        entries = [made for name in names if (made := _read(root, name)) is not None]
+    for entries in _batches(_read(root, name) for name in new):
         index.put(entries)
         added += len(entries)
         progress(added, len(new))
@@ -112,13 +114,37 @@ def rest(done: int, total: int) -> None:
     time.sleep(REST_S)
 
 
-def update(root: Path, index: TraceIndex, folders: Iterable[Path]) -> None:
+class Change(NamedTuple):
+    """A turn's folder was written, or removed. ``said``: by the turn, where that is known without reading it."""
+
+    folder: Path
+    said: Said | None = None
+
+
+def update(root: Path, index: TraceIndex, changes: Iterable[Change]) -> None:
     """The same of these folders only. Raises OSError."""
-    for some in batched(dict.fromkeys(folders), BATCH):
-        names = [name_of(root, folder) for folder in some]
-        entries = {name: made for name in names if (made := _read(root, name)) is not None}
-        index.remove([name for name in names if name not in entries])
-        index.put(list(entries.values()))
+    newest = {name_of(root, change.folder): change.said for change in changes}
+    there: set[object] = set()
+    for entries in _batches(_read(root, name, said) for name, said in newest.items()):
+        index.put(entries)
+        there.update(made.values["folder"] for made in entries)
+    for gone in batched((name for name in newest if name not in there), BATCH):
+        index.remove(gone)
+
+
+def _batches(entries: Iterable[Entry | None]) -> Iterator[list[Entry]]:
+    """What is put into the index together."""
+    batch: list[Entry] = []
+    size = 0
+    for made in entries:
+        if made is not None:
+            batch.append(made)
+            size += sum(map(len, made.parts.values()))
+        if len(batch) == BATCH or size >= BATCH_SIZE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _changes(root: Path) -> Iterable[tuple[str, int]]:
@@ -130,14 +156,14 @@ def name_of(root: Path, folder: Path) -> str:
     return folder.relative_to(root).as_posix()
 
 
-def _read(root: Path, name: str) -> Entry | None:
+def _read(root: Path, name: str, said: Said | None = None) -> Entry | None:
     """The entry of a folder; None when it holds no trace (yet). The time is read first: what changes meanwhile differs
     from it."""
     folder = root / name
     try:
         changed = folder.stat().st_mtime_ns
         trace = trace_reader.load(folder)
-        return None if trace is None else entry(trace, name, changed)
+        return None if trace is None else entry(trace, name, changed, said)
     except OSError:  # it is being removed
         return None
 
@@ -154,7 +180,9 @@ class Indexer:
         self._root = root
         self._index = TraceIndex(root / FILE)
         self._behind = True  # the index may lack more than it is told of
-        self.worker: BackgroundWorker[Path] = BackgroundWorker(
+        self._put_size = 0  # characters; written by who tells only
+        self._done_size = 0  # written by the thread only
+        self.worker: BackgroundWorker[Change] = BackgroundWorker(
             "trace-index", self._write, limit=QUEUED, pause=PAUSE_S, patience=PATIENCE_S, report=report,
             every=lambda: RETRY_S if self.worker.degraded else None,
         )  # fmt: skip
@@ -163,10 +191,19 @@ class Indexer:
         self.worker.start()
         self.changed(self._root)
 
-    def changed(self, folder: Path) -> None:
-        """A turn's folder was written, or removed. Never waits."""
-        if not self.worker.put(folder):
+    def changed(self, folder: Path, said: Said | None = None) -> None:
+        """See ``Change``. Never waits. What was said is read again where too much of it waits already."""
+        if said is not None and self.waiting + said.size > HELD:
+            said = None
+        if not self.worker.put(Change(folder, said)):
             self._behind = True
+        elif said is not None:
+            self._put_size += said.size
+
+    @property
+    def waiting(self) -> int:
+        """Characters that are held until they are indexed."""
+        return self._put_size - self._done_size
 
     def flush(self) -> bool:
         return self.worker.flush()
@@ -174,7 +211,8 @@ class Indexer:
     def close(self) -> None:
         self.worker.close()
 
-    def _write(self, folders: list[Path]) -> None:
+    def _write(self, changes: list[Change]) -> None:
+        self._done_size += sum(said.size for _, said in changes if said is not None)
         if not self._root.is_dir():  # nothing has been recorded yet
             return
         behind, self._behind = self._behind or self._index.is_empty(), False
@@ -182,7 +220,7 @@ class Indexer:
             if behind:
                 sync(self._root, self._index, rest)
             else:
-                update(self._root, self._index, folders)
+                update(self._root, self._index, changes)
         except OSError:
             self._behind = True
             raise

@@ -24,6 +24,7 @@ from zerogravity.observe import prices, trace_folders
 from zerogravity.observe.requests import Request, RequestSink
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.trace_writer import TurnWriter
+from zerogravity.observe.turn_texts import Said
 from zerogravity.worker import PATIENCE_S, BackgroundWorker
 
 logger = logging.getLogger("zerogravity.trace")
@@ -95,8 +96,9 @@ class Recorder(RequestSink):
     """Writes what happens below ``directory``.
 
     ``report``       is called with the reason when traces cannot be written, with None when they can again.
-    ``on_finished``  is called, in the recorder's thread, with the folder of each turn that is over and written.
-    ``on_removed``   the same for each folder that was removed to stay within the limits.
+    ``on_finished``  is called, in the recorder's thread, with the folder of each turn that is over and written, and
+                     what it has said, unless only the folder knows that.
+    ``on_removed``   the same with each folder that was removed to stay within the limits.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class Recorder(RequestSink):
         sessions: Sessions | None = None,
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
-        on_finished: Callable[[Path], None] = lambda _: None,
+        on_finished: Callable[[Path, Said | None], None] = lambda folder, said: None,
         on_removed: Callable[[Path], None] = lambda _: None,
         tick: float = TICK_S,
         pause: float = PAUSE_S,
@@ -255,9 +257,9 @@ class Recorder(RequestSink):
     def _finish(self, writer: TurnWriter) -> None:
         self._open.pop(writer.channel.id, None)
         prices.load()  # else those of the first turns are missing
-        writer.finish()
+        said = writer.finish()
         self._written += writer.size
-        run_guarded(self._on_finished, writer.folder)
+        run_guarded(self._on_finished, writer.folder, said)
         self._sweep()
         self._recover()
 

@@ -151,8 +151,8 @@ def redacted_event(event: Event) -> Event:
             return ThinkingDelta(redact.text(text))
         case FunctionCall(name=name, args_json=args):
             return replace(event, name=redact.text(name), args_json=_redacted_json(args))
-        case InlineData(mime, data):
-            return InlineData(redact.text(mime), data)
+        case InlineData(mime=mime):
+            return replace(event, mime=redact.text(mime))
         case ServerTool(part):
             return ServerTool(_redacted_json(part))
         case ToolsListed(tools=tools, error=error):

@@ -116,7 +116,7 @@ class Trace:
     @cached_property
     def channel(self) -> CascadeChannel:
         """The turn as it was in memory, as far as it can be read."""
-        copy = ChannelCopy(self._readable)
+        copy = ChannelCopy(self.readable_turn)
         for record in self.records:
             copy.add(record)
         late = count(members(self.info.get("counts")).get("late"))
@@ -132,7 +132,7 @@ class Trace:
         return {phase: at for phase, value in marks.items() if (at := number(value)) is not None}
 
     @property
-    def _readable(self) -> Turn:
+    def readable_turn(self) -> Turn:
         """The turn; of another version, what every version has."""
         try:
             return self.turn

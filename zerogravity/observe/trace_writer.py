@@ -28,6 +28,7 @@ from zerogravity.observe.replica import paced
 from zerogravity.observe.requests import CLIENT, Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.summary import summary
+from zerogravity.observe.turn_texts import Said
 from zerogravity.wire import jsonio
 
 STREAMS = ("upstream.sse", "records.jsonl")
@@ -54,6 +55,7 @@ class TurnWriter:
         self._placed = placed
         self._origin = channel.marks["received"]
         self._listed = False  # whether there is a summary, so that others look into the folder
+        self._masked = False  # whether the records that are written are others than the turn's
         self._begin()
         self._take(channel.turn)
         self._summarised = False
@@ -82,14 +84,18 @@ class TurnWriter:
             self._summarise()
         return False
 
-    def finish(self) -> None:
-        """Write the final summary: the turn is over, or the recorder closes."""
+    def finish(self) -> Said | None:
+        """Write the final summary: the turn is over, or the recorder closes. Returns what it has said; None: only what
+        is written knows it, since that is redacted, or the turn is not over."""
         if self._closed and (masked := redaction.spread_secrets_masked(self._given[: self._written])) is not None:
             for name in STREAMS:
                 (self.folder / name).unlink(missing_ok=True)
             self._begin()
             self._write(masked)
+            self._masked = True
         self._summarise()
+        is_whole = self._closed and self.channel.closed
+        return Said.of(self.channel.state) if is_whole and not self._masked else None
 
     def _summarise(self) -> None:
         if (turn := self.channel.turn).target is not self._target:
@@ -102,7 +108,11 @@ class TurnWriter:
             events: list[bytes] = []
             lines: list[bytes] = []
             for some in paced(records[start : start + AT_ONCE]):
-                made = [self._line(record, events) for record in redaction.redacted_records(some)]
+                redacted = redaction.redacted_records(some)
+                self._masked = self._masked or any(
+                    record.events != given.events for record, given in zip(redacted, some, strict=True)
+                )
+                made = [self._line(record, events) for record in redacted]
                 lines.append(b"\n".join((*made, b"")))
                 self._written += len(made)
             self._append("upstream.sse", b"".join(events))

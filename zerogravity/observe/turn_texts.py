@@ -12,26 +12,58 @@ Of a request it is what is new in it (``Placement.fresh``), so that a long conve
 | `failure`  | code and message of a failed turn                                                       |
 | `note`     | the owner's                                                                             |
 
-A part ends after 1,048,576 characters.
+A part ends after 16,777,216 characters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Self
 
 from zerogravity.core import codec
+from zerogravity.core.events import CallReturned
+from zerogravity.core.fold import Call, TurnState
 from zerogravity.errors import join_sentences
 from zerogravity.observe import summary, tool_results
 from zerogravity.observe.source import TurnSource
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, objects, text
 
-MOST = 1 << 20  # characters of a part
+MOST = 16 << 20  # characters of a part
 
 
-def of(source: TurnSource, *, whole: bool = False) -> dict[str, str]:
-    """Part → text, of those that have one. ``whole``: also of what was in the turn before."""
-    info, state = source.info, source.state
+class Said(NamedTuple):
+    """What of an answer is looked for. ``calls``: without signatures, pictures, and what Google's own tools did."""
+
+    text: str
+    thinking: str
+    calls: Sequence[Call]
+
+    @classmethod
+    def of(cls, state: TurnState) -> Self:
+        return cls(state.text[:MOST], state.thinking[:MOST], [_bare(call) for call in state.function_calls])
+
+    @property
+    def size(self) -> int:
+        """Characters."""
+        of_calls = sum(len(call.args_json) + len(_output(call)) for call in self.calls)
+        return len(self.text) + len(self.thinking) + of_calls
+
+
+def _bare(call: Call) -> Call:
+    returned = None if call.returned is None else CallReturned(call.call_id, call.returned.output)
+    return replace(call, signature=None, before=[], after=[], returned=returned)
+
+
+def _output(call: Call) -> str:
+    """What the tool has answered, where it was run here."""
+    return "" if call.returned is None else call.returned.output
+
+
+def of(source: TurnSource, said: Said, *, whole: bool = False) -> dict[str, str]:
+    """Part → text, of those that have one. ``said``: its answer; ``whole``: also of what was in the turn before."""
+    info = source.info
     names = {name: text(client) for name, client in members(info.get("tool_names")).items()}
     follows, contents = _follows(info, whole), fresh(source, whole=whole)
     asked = [] if follows else list(_texts(source.google_request.get("systemInstruction")))
@@ -39,15 +71,14 @@ def of(source: TurnSource, *, whole: bool = False) -> dict[str, str]:
         if not (follows and content.get("role") == "model"):  # else it is the answer of the turn before
             asked += _texts(content)
     results = [members(part.get("functionResponse")) for content in contents for part in summary.parts(content)]
-    ran = [call.returned.output for call in state.function_calls if call.returned is not None]
     failure = codec.fault_members(members(info.get("failure")))
     code, words = (text(failure.get(name)) for name in ("code", "message"))
     made = {
         "request": "\n".join(asked),
-        "result": "\n".join(filter(None, (*map(_printed, results), *ran))),
-        "thinking": state.thinking,
-        "text": state.text,
-        "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),
+        "result": "\n".join(filter(None, (*map(_printed, results), *map(_output, said.calls)))),
+        "thinking": said.thinking,
+        "text": said.text,
+        "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in said.calls),
         "failure": f"{code}: {join_sentences(words, text(failure.get('remedy')))}" if code else "",
         "note": text(info.get("note")),
     }

@@ -12,6 +12,7 @@ from zerogravity.observe import client_curl, session_summary, turn_texts
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.summary import TOOL_WAIT, results, row, stored_row
+from zerogravity.observe.turn_texts import Said
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import number, objects
@@ -32,7 +33,8 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
     blocks: list[tuple[str, bytes]] = []
     texts: dict[str, Mapping[str, str]] = {}
     for trace in traces:
-        texts[trace.id] = turn_texts.of(trace, whole=trace.info.get("previous") not in here)
+        said = Said.of(trace.state)
+        texts[trace.id] = turn_texts.of(trace, said, whole=trace.info.get("previous") not in here)
         rows.append(_row(trace, answered, surfaces))
         blocks.append((trace.id, _without_blobs(jsonio.dumps(_turn(trace, rows[-1], surfaces)))))
     data = {"turns": rows, "sessions": _sessions(rows)}
