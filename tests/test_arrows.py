@@ -29,6 +29,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
+    "event_loop": ("errors", "uvloop_loop"),
+    "uvloop_loop": (),
     "open_files": (),
     "tls_buffers": (),
     "config": ("config_sources", "errors", "hosts", "store.address", "wire.narrow"),
@@ -123,8 +125,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
-        "capture.master", "certs", "compose", "config", "config_sources", "failover", "hosts", "lifeline", "observe",
-        "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep", "store.usage",
+        "capture.master", "certs", "compose", "config", "config_sources", "event_loop", "failover", "hosts", "lifeline",
+        "observe", "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep", "store.usage",
         "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.address", "store.redis.usage", "store.usage", "surfaces"),
@@ -154,6 +156,7 @@ GUESTS = {
     "redis": ("store.redis",),
     "sqlite3": ("store",),
     "genai_prices": ("observe.prices",),
+    "uvloop": ("uvloop_loop",),
     "mcp": ("mcp.connection",),
     "httpx2": ("mcp.connection", "mcp.guard"),
 }

@@ -16,6 +16,14 @@ PYTHON = sys.executable
 WAITING = "import time; print('up', flush=True); time.sleep(600)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + WAITING
 PARENT = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}]);" + WAITING
+ENDS = [  # a program, and its exit code
+    pytest.param("raise SystemExit(7)", 7, id="over"),
+    pytest.param(WAITING, -signal.SIGTERM, id="waiting"),
+    pytest.param(DEAF, -signal.SIGKILL, id="deaf"),
+    pytest.param(PARENT.format(child=WAITING), -signal.SIGTERM, id="with a child"),
+    pytest.param(PARENT.format(child=DEAF), -signal.SIGTERM, id="with a deaf child"),
+]
+NO_PROGRAMS = [["/nowhere/program"], ["with\0zero"], ["/etc"]]
 
 
 def members() -> list[psutil.Process]:
@@ -30,17 +38,7 @@ def nothing_stays():
     assert [one for one in members() if one not in before] == []
 
 
-@pytest.mark.parametrize(
-    ("code", "ends"),
-    [
-        ("raise SystemExit(7)", 7),
-        (WAITING, -signal.SIGTERM),
-        (DEAF, -signal.SIGKILL),
-        (PARENT.format(child=WAITING), -signal.SIGTERM),
-        (PARENT.format(child=DEAF), -signal.SIGTERM),
-    ],
-    ids=["over", "waiting", "deaf", "with a child", "with a deaf child"],
-)
+@pytest.mark.parametrize(("code", "ends"), ENDS)
 async def test_it_ends_with_all_it_has_started(code: str, ends: int) -> None:
     family = await lifeline.start(PYTHON, "-c", code, stdout=asyncio.subprocess.PIPE)
     assert family.process.stdout is not None
@@ -53,7 +51,7 @@ async def test_it_ends_with_all_it_has_started(code: str, ends: int) -> None:
     await family.process.stdout.read()
 
 
-@pytest.mark.parametrize("command", [["/nowhere/program"], ["with\0zero"], ["/etc"]])
+@pytest.mark.parametrize("command", NO_PROGRAMS)
 async def test_a_command_that_is_none_leaves_nothing(command: list[str]) -> None:
     with pytest.raises((OSError, ValueError)):
         await lifeline.start(*command)

@@ -20,6 +20,7 @@ OF_A_ROOM = {
     "store/redis/test_gateways",  # several gateways on one server
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
     "mcp/test_turns",  # whole turns against real servers
+    "observe/test_said",  # a turn that was just written is indexed as one that is read back
     "observe/inspector/test_browser",  # the page in a real browser
     "observe/inspector/test_browser_list",  # the list, the search and the frame of the page in a real browser
     "observe/inspector/test_browser_actions",  # what the page can do with a turn, in a real browser

@@ -304,6 +304,9 @@ class Config(BaseModel):
     log: Annotated[Literal["text", "json"] | None, _EMPTY_IS_NONE] = Field(
         None, description="how the log and each turn's line are printed: text or json; default: text by serve"
     )
+    loop: Literal["auto", "uvloop", "asyncio"] = Field(
+        "auto", description="event loop of serve: auto is uvloop where zerogravity[uvloop] is installed, else asyncio"
+    )
     metrics: bool = Field(True, description="answer GET /metrics")
     ready_file: Text = Field(None, description="write the URL being served to this file when ready")
     limits: Limits = Field(default_factory=lambda: Limits())  # pyright: ignore[reportCallIssue]

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +57,7 @@ async def start(*command: str, **options: Any) -> ProcessGroup:
     return ProcessGroup(process, watcher)
 
 
-def run[T](main: Coroutine[Any, Any, T]) -> T:
+def run[T](main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
     """``asyncio.run`` for a command that starts others: SIGTERM runs its clean-up, as Ctrl-C does."""
     terminated = False
 
@@ -72,7 +72,7 @@ def run[T](main: Coroutine[Any, Any, T]) -> T:
         return await main
 
     try:
-        return asyncio.run(until_terminated())
+        return asyncio.run(until_terminated(), loop_factory=loop_factory)
     except asyncio.CancelledError:
         if terminated:
             raise SystemExit(128 + signal.SIGTERM) from None

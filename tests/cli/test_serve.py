@@ -115,7 +115,7 @@ NOT_FOR_SERVE = (
 STARTED = """
 import sys
 from zerogravity import lifeline
-lifeline.run = lambda work: work.close() or sys.exit("\\n".join(sys.modules))
+lifeline.run = lambda work, _: work.close() or sys.exit("\\n".join(sys.modules))
 from zerogravity.cli.main import main
 main(sys.argv[1:])
 """

@@ -240,6 +240,7 @@ LEFT_OUT: dict[str, str] = {
     "uv tool install .": INSTALLS,
     "uv tool install '.[runtime]'": INSTALLS,
     "uv tool install '.[mcp]'": INSTALLS,
+    "uv tool install '.[runtime,uvloop]'": INSTALLS,
     "pipx install .": INSTALLS,
     "pip install .": INSTALLS,
     "pip install -e '.[otel]'": INSTALLS,

@@ -48,7 +48,7 @@ def test_python(found, expected):
 )
 def test_dependencies(changed, expected):
     def installed(name):
-        found = changed.get(name, machine.PACKAGES[name])
+        found = changed.get(name, machine.PACKAGES.get(name))
         if found is None:
             raise PackageNotFoundError(name)
         return found
@@ -56,6 +56,12 @@ def test_dependencies(changed, expected):
     check = machine.dependencies(installed)
     assert verdict(check) == ("ok" if expected == "ok" else "broken")
     assert expected == "ok" or check.text == expected
+
+
+def test_uvloop_is_named_where_it_is_installed():
+    known = {**machine.PACKAGES, "uvloop": "0.23.0"}
+    assert machine.dependencies(known.__getitem__).text.endswith(", uvloop 0.23.0")
+    assert "uvloop" in machine.dependencies().text
 
 
 def test_the_packages_here_are_new_enough():

@@ -106,6 +106,8 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            if self._started is None and config.loop != "auto":
+                logger.warning("loop = %s has no effect here: mitmdump has chosen the event loop", config.loop)
             if self._started is None and config.log is not None:
                 mitm.no_terminal_log()
                 stack.enter_context(log_output.printed(sys.stdout, config.log))

@@ -13,6 +13,8 @@ import click
 from zerogravity.wire import jsonio
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -24,12 +26,12 @@ config_file = click.option(
 )
 
 
-def run(work: Coroutine[Any, Any, int]) -> None:
+def run(work: Coroutine[Any, Any, int], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> None:
     """Run a command's coroutine and leave with its code."""
     from zerogravity import lifeline
 
     try:
-        code = lifeline.run(work)
+        code = lifeline.run(work, loop_factory)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

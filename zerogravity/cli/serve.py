@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from zerogravity import ADDON
+from zerogravity import ADDON, event_loop
 from zerogravity.cli import banner, imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
@@ -73,7 +73,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     config = configuration.load({**given, **more}, file=config_file).config
     refuse_idle(config)
     form, verbosity, bell = config.log or "text", "warn" if quiet else "info", bell_of(sys.stderr)
-    started = _started(form, bell, quiet=quiet)
+    started, loop_factory = _started(form, bell, quiet=quiet), event_loop.factory(config.loop)
     if not config.intercept:
         with imports.quick():
             from zerogravity.compose import serve as serve_gateway
@@ -87,7 +87,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
         options = intercepting(config, given, google, proxy_port, certs_dir)
         work = serve_master(options, settings, verbosity=verbosity, started=started)
     with printed(sys.stdout, form, quiet=quiet), closing(bell) if bell is not None else nullcontext():
-        run(work)
+        run(work, loop_factory)
 
 
 def _started(form: Form, bell: Bell | None, *, quiet: bool) -> Callable[[Config, Gateway], None]:

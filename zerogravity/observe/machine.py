@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -55,7 +56,10 @@ def dependencies(installed: Callable[[str], str] = version) -> Check:
             wrong.append(f"{name} {found} is older than {least}")
     if wrong:
         return Check("dependencies", False, "; ".join(wrong), "run in the checkout: pip install -e .")
-    return Check("dependencies", True, f"{len(PACKAGES)} packages, mitmproxy {installed('mitmproxy')}")
+    told = f"{len(PACKAGES)} packages, mitmproxy {installed('mitmproxy')}"
+    with suppress(PackageNotFoundError):
+        told += f", uvloop {installed('uvloop')}"
+    return Check("dependencies", True, told)
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -64,7 +65,7 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
     given = request.headers.get("x-request-id", "")
     harmless = _REQUEST_ID.fullmatch(given) is not None and redact.text(given) == given  # it is echoed and kept
     request_id = given if harmless else ids.new("req")
-    exchange = Exchange(request_id, asyncio.get_running_loop().time(), surface_of(request, services))
+    exchange = Exchange(request_id, time.monotonic(), surface_of(request, services))
     request[EXCHANGE] = exchange
     status = 499
     try:
@@ -84,7 +85,7 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
 
 def log_line(request: web.Request, exchange: Exchange, status: int) -> str:
     """One JSON line. The path: without its query, which may hold a key, and decoded, since escapes may hide secrets."""
-    now = asyncio.get_running_loop().time()
+    now = time.monotonic()
     fields: dict[str, object] = {
         "request_id": exchange.id,
         "method": request.method,
@@ -114,7 +115,7 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
         response.headers["Server-Timing"] = "total;dur=0.0"
     else:
         response.headers.update(id_headers(exchange.id))
-        total = (asyncio.get_running_loop().time() - exchange.started) * 1000
+        total = (time.monotonic() - exchange.started) * 1000
         response.headers.setdefault("Server-Timing", f"total;dur={total:.1f}")
         response.headers.setdefault("openai-processing-ms", str(int(total)))
     origin = request.headers.get("Origin", "")

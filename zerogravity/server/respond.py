@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -164,7 +165,7 @@ class StreamedAnswer:
         exchange.sent_bytes += len(data)
         if not self._begun:
             self._begun = True
-            exchange.first_byte = asyncio.get_running_loop().time()
+            exchange.first_byte = time.monotonic()
             return partial(self.response.write, data)
         if not data:
             return None  # an empty chunk would end the body

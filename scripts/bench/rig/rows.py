@@ -26,9 +26,9 @@ Told = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much. ``linear``: events of floods beside ``flood``. ``sizes``: bytes of history. ``lull``: ms of silence
-    that part a stream from its beginning and its end. ``rest``: seconds without work before what earlier work would
-    disturb."""
+    """How much. ``linear``: events of floods beside ``flood``; ``nothing``: how many floods of next to nothing.
+    ``sizes``: bytes of history. ``lull``: ms of silence that part a stream from its beginning and its end. ``rest``:
+    seconds without work before what earlier work would disturb."""
 
     rounds: int = 3
     lull: int = 300
@@ -47,12 +47,14 @@ class Scale:
     silent: float = 4.0
     sizes: tuple[int, int, int] = (10_000, 1_000_000, 8_000_000)
     sized: int = 4
+    nothing: int = 50
     starts: int = 3
 
 
 SMOKE = Scale(
     rounds=1, lull=30, rest=0.25, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4,
-    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
+    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, nothing=4,
+    starts=1,
 )  # fmt: skip
 
 
@@ -110,28 +112,37 @@ class Rows:
                 seen[system.name].append(await self._ask(where, system, **work))
         return seen
 
-    def _stream(self, events: int, interval: int) -> dict[str, Any]:
-        lull = self.scale.lull
+    def _stream(self, events: int, interval: int, lull: int) -> dict[str, Any]:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
     async def _by_length(self, *lengths: int) -> tuple[dict[str, float], list[dict[str, float]]]:
-        """CPU of a flood of nothing (seconds), and for each number of events CPU per event without that (us), by
-        system. Short ones come so often that all of them have as many events as one of ``flood``; the longest once."""
-        scale, seen = self.scale, defaultdict[int, dict[str, list[Told]]](lambda: defaultdict(list))
-        often = -(-scale.flood // min(lengths) // scale.rounds)
+        """CPU of a turn of next to nothing (seconds), and for each number of events CPU of all there is to do per
+        further event (us), its trace and index included, by system. Short floods come so often that they have as many
+        events as the longest."""
+        scale, seen = self.scale, defaultdict[int, dict[str, list[float]]](lambda: defaultdict(list))
         for number in range(scale.rounds):
             for events in (NOTHING, *lengths):
-                if events <= scale.flood or not number:
-                    work = self._stream(events, 0) | {"count": often if events < scale.flood else 1}
-                    systems = [self.rig.mitmdump, *self.rig.ours("chat")]
-                    found = await self._interleaved(f"flood of {events:,}", systems, 1, **work)
-                    for name, told in found.items():
-                        seen[events][name] += told
-        cpu = {events: part(found, 2, 1) for events, found in seen.items()}
+                count = max(max(lengths) // events, 1) if events > NOTHING else scale.nothing
+                work = self._stream(events, 0, SHORT_LULL) | {"count": count}
+                systems = [self.rig.mitmdump, *self.rig.ours("chat")]
+                for system in systems if number % 2 else reversed(systems):
+                    whole, _ = await self._whole(f"flood of {events:,}", system, **work)
+                    seen[events][system.name].append(whole / count)
+        cpu = {events: medians(found) for events, found in seen.items()}
         nothing = cpu[NOTHING]
         each = [{n: (cpu[of][n] - nothing[n]) * 1e6 / (of - NOTHING) for n in nothing} for of in lengths]
         return nothing, each
+
+    async def _whole(self, where: str, system: System, **work: Any) -> tuple[float, Told]:
+        """CPU of all that a piece of work gives the process to do (seconds), also behind it, as traces and their
+        index; and what the client told."""
+        assert system.pid is not None
+        await self._rest()
+        before = cost.cpu(system.pid)
+        answer = await self._ask(where, system, **work)
+        await self._rest()
+        return cost.cpu(system.pid) - before, answer
 
     async def _one_after_another(self) -> dict[str, list[Told]]:
         if self._sequence is None:
@@ -149,23 +160,19 @@ class Rows:
         """CPU in ms for each size of the history, by system: of set-up, and of the whole turn with what is left to do
         behind it, as its trace."""
         if self._sizes is None:
-            setup, whole = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-            await self._rest()
+            setup, wholes = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 seen = defaultdict[str, list[Told]](list)
                 systems = [self.rig.mitmdump, *self.rig.ours("chat")]
                 for number in range(self.scale.sized):
                     for system in systems if number % 2 else reversed(systems):
-                        assert system.pid is not None
-                        before = cost.cpu(system.pid)
-                        answer = await self._ask(f"{size:,} bytes", system, kind="turns", **work)
-                        await self._rest()
-                        seen[system.name].append(answer | {"whole": (cost.cpu(system.pid) - before) * 1000})
+                        whole, answer = await self._whole(f"{size:,} bytes", system, kind="turns", **work)
+                        seen[system.name].append(answer | {"whole": whole * 1000})
                 for name, value in part(seen, 0, 1000).items():
                     setup[name].append(value)
-                    whole[name].append(told(seen, "whole")[name])
-            self._sizes = setup, whole
+                    wholes[name].append(told(seen, "whole")[name])
+            self._sizes = setup, wholes
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
@@ -173,7 +180,9 @@ class Rows:
     async def flood(self) -> None:
         events, add = self.scale.flood, self.report.add
         where = f"flood of {events:,}"
-        seen = await self._interleaved(where, self._all(), self.scale.rounds, **self._stream(events, 0))
+        seen = await self._interleaved(
+            where, self._all(), self.scale.rounds, **self._stream(events, 0, self.scale.lull)
+        )
         cpu = part(seen, 2, 1e6 / (events - 1))
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
         add("S-1", f"{where}, CPU per event", "us", cpu, *goals)
@@ -181,7 +190,7 @@ class Rows:
 
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
-        work = self._stream(scale.paced, scale.interval)
+        work = self._stream(scale.paced, scale.interval, scale.lull)
         seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
         p50 = told(seen, "p50")
         goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
@@ -272,9 +281,11 @@ class Rows:
         scale, add = self.scale, self.report.add
         lengths = few, middle, many = scale.linear[0], scale.flood, scale.linear[1]
         nothing, cpu = await self._by_length(*lengths)
-        add("S-7", "flood of nothing, and the silence after it, CPU", "ms", {n: v * 1000 for n, v in nothing.items()})
+        add(
+            "S-7", "turn of next to nothing, CPU of all there is to do", "ms", {n: v * 1000 for n, v in nothing.items()}
+        )
         for events, found in zip(lengths, cpu, strict=True):
-            add("S-7", f"flood of {events:,}, CPU per further event", "us", found)
+            add("S-7", f"flood of {events:,}, CPU of all there is to do per further event", "us", found)
         usual = {name: max(found, LEAST) for name, found in cpu[1].items()}
         off = {name: max(abs(end[name] / usual[name] - 1) for end in (cpu[0], cpu[2])) * 100 for name in nothing}
         add("S-7", f"{few:,} or {many:,}, most off {middle:,}", "%", off, Goal(10))

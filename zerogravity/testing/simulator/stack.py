@@ -48,9 +48,10 @@ class StackOptions:
     ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
-    ``addon``: a script that loads our addon, instead of ours. ``runtime``: Google's runtime, in place of the stand-in
-    of a language server. ``apart``: that stand-in is a process of its own, with the habits of no one build, and not in
-    ``Stack.ls``. ``heard``: gets each line that mitmdump prints. ``inspector_token``: empty: one of its own.
+    ``serve``: ``zerogravity serve`` in the place of mitmdump. ``addon``: a script that loads our addon, instead of
+    ours. ``runtime``: Google's runtime, in place of the stand-in of a language server. ``apart``: that stand-in is a
+    process of its own, with the habits of no one build, and not in ``Stack.ls``. ``heard``: gets each line that
+    mitmdump prints. ``inspector_token``: empty: one of its own.
     """
 
     mode: Mode = "reverse"
@@ -64,6 +65,7 @@ class StackOptions:
     mitm_settings: Mapping[str, str] = field(default_factory=dict[str, str])
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     ls: LsOptions = field(default_factory=LsOptions)
+    serve: bool = False
     addon: Path = ADDON
     runtime: Path | None = None
     apart: bool = False
@@ -138,40 +140,50 @@ class Stack(Simulator):
             self.ls.options.proxy_ca = Path(self.options.mitm_settings.get("confdir", folder / "ca")) / "bundle.pem"
 
     def _command(self) -> list[str]:
-        """mitmdump's command line; after a restart it listens for agents on the same port."""
-        options, folder = self.options, Path(self._folder.name)
+        """The command line of mitmdump, or of ``serve``, which gets our settings by the environment."""
+        options = self.options
         upstream, ca = self._upstream
-        settings = {
-            "zg_listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
-            **self._language_server(),
-            "zg_ready_file": str(self._ready),
-            **{f"zg_{name}": value for name, value in options.settings.items()},
-            "confdir": str(folder / "ca"),
-            "flow_detail": "0",
-            "termlog_verbosity": "warn",
-            **options.mitm_settings,
-        }
-        if options.mode == "reverse":
-            settings["mode"] = f"reverse:{upstream}@127.0.0.1:{self.proxy_port}"
-        else:
-            settings["mode"] = f"regular@127.0.0.1:{self.proxy_port}"
-            settings["zg_upstream"] = upstream
+        settings = {"confdir": str(Path(self._folder.name, "ca")), **options.mitm_settings}
         if ca is not None:
             settings["ssl_verify_upstream_trusted_ca"] = str(ca)
         elif upstream.startswith("https:") and is_loopback(urlsplit(upstream).hostname):
             settings["ssl_insecure"] = "true"
-        arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
-        return [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments]
+        if options.serve:
+            ca_folder = settings.pop("confdir") if options.mode == "proxy" else ""
+            where = ["--mode", "proxy", "--certs-dir", ca_folder] if ca_folder else ["--google", upstream]
+            command = [sys.executable, "-m", "zerogravity", "serve", "-q", "--proxy-port", str(self.proxy_port), *where]
+        else:
+            mode = f"reverse:{upstream}" if options.mode == "reverse" else "regular"
+            settings |= {
+                "mode": f"{mode}@127.0.0.1:{self.proxy_port}",
+                **{f"zg_{n}": v for n, v in self._ours().items()},
+            }
+            settings = {"flow_detail": "0", "termlog_verbosity": "warn", **settings}
+            command = [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon)]
+        return [*command, *(word for name, value in settings.items() for word in ("--set", f"{name}={value}"))]
+
+    def _ours(self) -> dict[str, str]:
+        """Our settings; after a restart it listens for agents on the same port."""
+        options = self.options
+        return {
+            "listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
+            **self._language_server(),
+            "ready_file": str(self._ready),
+            **({"upstream": self._upstream[0]} if options.mode == "proxy" else {}),
+            **options.settings,
+        }
 
     def _language_server(self) -> dict[str, str]:
         if self.ls is not None:
-            return {"zg_ls_url": self.ls.url}
+            return {"ls_url": self.ls.url}
         if self._apart is not None:
-            return {"zg_ls_command": self._apart}
-        return {"zg_ls": "runtime", "zg_runtime_path": str(self.options.runtime)}
+            return {"ls_command": self._apart}
+        return {"ls": "runtime", "runtime_path": str(self.options.runtime)}
 
     async def _start_mitmdump(self) -> None:
         environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
+        if self.options.serve:
+            environment |= {f"ZEROGRAVITY_{name.upper()}": value for name, value in self._ours().items()}
         self._ready.unlink(missing_ok=True)
         self.output.clear()
         self._group = await lifeline.start(
