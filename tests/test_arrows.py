@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "certs": ("errors", "hosts"),
     "lifeline": (),
     "event_loop": ("errors", "uvloop_loop"),
+    "memory": ("core", "worker"),
     "uvloop_loop": (),
     "open_files": (),
     "tls_buffers": (),

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from zerogravity import open_files, tls_buffers
+from zerogravity import memory, open_files, tls_buffers
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
@@ -171,6 +171,7 @@ async def gateway(
     base, route = Base.of(config), route or Route()
     catalogue, bearer = Catalogue(config.aliases, rewrites=config.intercept), Bearer(config.token)
     async with AsyncExitStack() as stack:
+        stack.enter_context(memory.given_back(base.store))
         responses, secret = await _responses(base), _secret(config.data_path / "secret")
         stack.push_async_callback(responses.close)
         if responses.peers is not None:

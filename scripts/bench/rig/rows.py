@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +20,21 @@ from rig.systems import Rig, System, environment
 
 SIZE = 40  # bytes of an event's text
 SHORT_LULL = 15  # ms
-NOTHING = 2  # events of a flood that has begun and ended, and no more
 SURFACES = ("chat", "responses", "messages", "gemini")
 Told = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much. ``linear``: events of floods beside ``flood``; ``nothing``: how many floods of next to nothing.
-    ``sizes``: bytes of history. ``lull``: ms of silence that part a stream from its beginning and its end. ``rest``:
-    seconds without work before what earlier work would disturb."""
+    """How much. ``lengths``: events of floods; ``sizes``: bytes of history; ``sized``: how often each of them.
+    ``lull``: ms of silence that part a stream from its beginning and its end. ``rest``: seconds without work before
+    what earlier work would disturb."""
 
     rounds: int = 3
     lull: int = 300
     rest: float = 1.0
     flood: int = 10_000
-    linear: tuple[int, int] = (1_000, 100_000)
+    lengths: tuple[int, int, int] = (1_000, 10_000, 100_000)
     paced: int = 125
     interval: int = 20
     turns: int = 200
@@ -47,14 +47,12 @@ class Scale:
     silent: float = 4.0
     sizes: tuple[int, int, int] = (10_000, 1_000_000, 8_000_000)
     sized: int = 4
-    nothing: int = 50
     starts: int = 3
 
 
 SMOKE = Scale(
-    rounds=1, lull=30, rest=0.25, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4,
-    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, nothing=4,
-    starts=1,
+    rounds=1, lull=30, rest=0.25, flood=300, lengths=(100, 300, 1000), paced=10, interval=10, turns=4, block=2, burst=4,
+    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
 )  # fmt: skip
 
 
@@ -88,9 +86,10 @@ class Rows:
         await self._rest()
         await ROWS[row](self)
 
-    async def _rest(self) -> None:
-        pids = [system.pid for system in self._all("chat") if system.pid is not None]
-        if not await cost.rest(pids, self.scale.rest):
+    async def _rest(self, *systems: System) -> None:
+        """Of these, or all: bare mitmdump leaves nothing to do behind a turn."""
+        pids = [one.pid for one in systems or self._all("chat") if one.pid is not None]
+        if not await cost.rest(pids, 0 if systems == (self.rig.mitmdump,) else self.scale.rest):
             self.report.notes.append("earlier work went on beside a row")
 
     # -- how it is measured ----------------------------------------------------------------------------------------
@@ -116,32 +115,29 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _by_length(self, *lengths: int) -> tuple[dict[str, float], list[dict[str, float]]]:
-        """CPU of a turn of next to nothing (seconds), and for each number of events CPU of all there is to do per
-        further event (us), its trace and index included, by system. Short floods come so often that they have as many
-        events as the longest."""
-        scale, seen = self.scale, defaultdict[int, dict[str, list[float]]](lambda: defaultdict(list))
-        for number in range(scale.rounds):
-            for events in (NOTHING, *lengths):
-                count = max(max(lengths) // events, 1) if events > NOTHING else scale.nothing
+    async def _by_length(self) -> list[dict[str, float]]:
+        """CPU of all there is to do for a flood, its trace and index included (seconds), for each number of events by
+        system. Short ones come so often that they have a quarter of the events of the longest."""
+        scale, found = self.scale, list[dict[str, float]]()
+        seen = [defaultdict[str, list[float]](list) for _ in scale.lengths]
+        await self._rest()
+        for number in range(scale.sized):
+            for events, wholes in zip(scale.lengths, seen, strict=True):
+                count = max(scale.lengths[-1] // events // 4, 1)
                 work = self._stream(events, 0, SHORT_LULL) | {"count": count}
                 systems = [self.rig.mitmdump, *self.rig.ours("chat")]
                 for system in systems if number % 2 else reversed(systems):
                     whole, _ = await self._whole(f"flood of {events:,}", system, **work)
-                    seen[events][system.name].append(whole / count)
-        cpu = {events: medians(found) for events, found in seen.items()}
-        nothing = cpu[NOTHING]
-        each = [{n: (cpu[of][n] - nothing[n]) * 1e6 / (of - NOTHING) for n in nothing} for of in lengths]
-        return nothing, each
+                    wholes[system.name].append(whole / count)
+        return [best(wholes) for wholes in seen]
 
     async def _whole(self, where: str, system: System, **work: Any) -> tuple[float, Told]:
-        """CPU of all that a piece of work gives the process to do (seconds), also behind it, as traces and their
+        """CPU of all that a piece of work gives a process at rest to do (seconds), also behind it, as traces and their
         index; and what the client told."""
         assert system.pid is not None
-        await self._rest()
         before = cost.cpu(system.pid)
         answer = await self._ask(where, system, **work)
-        await self._rest()
+        await self._rest(system)
         return cost.cpu(system.pid) - before, answer
 
     async def _one_after_another(self) -> dict[str, list[Told]]:
@@ -161,6 +157,7 @@ class Rows:
         behind it, as its trace."""
         if self._sizes is None:
             setup, wholes = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+            await self._rest()
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
                 seen = defaultdict[str, list[Told]](list)
@@ -171,7 +168,7 @@ class Rows:
                         seen[system.name].append(answer | {"whole": whole * 1000})
                 for name, value in part(seen, 0, 1000).items():
                     setup[name].append(value)
-                    wholes[name].append(told(seen, "whole")[name])
+                    wholes[name].append(min(one["whole"] for one in seen[name]))
             self._sizes = setup, wholes
         return self._sizes
 
@@ -278,28 +275,33 @@ class Rows:
         add("S-6", f"{what} at once, TTFT p50", "ms", first(seen))
 
     async def linear(self) -> None:
-        scale, add = self.scale, self.report.add
-        lengths = few, middle, many = scale.linear[0], scale.flood, scale.linear[1]
-        nothing, cpu = await self._by_length(*lengths)
-        add(
-            "S-7", "turn of next to nothing, CPU of all there is to do", "ms", {n: v * 1000 for n, v in nothing.items()}
-        )
-        for events, found in zip(lengths, cpu, strict=True):
-            add("S-7", f"flood of {events:,}, CPU of all there is to do per further event", "us", found)
-        usual = {name: max(found, LEAST) for name, found in cpu[1].items()}
-        off = {name: max(abs(end[name] / usual[name] - 1) for end in (cpu[0], cpu[2])) * 100 for name in nothing}
-        add("S-7", f"{few:,} or {many:,}, most off {middle:,}", "%", off, Goal(10))
-        low, middle_size, high = scale.sizes
-        _, whole = await self._by_size()
-        steps = {
-            name: ((b - a) * 1e6 / (middle_size - low), (c - b) * 1e6 / (high - middle_size))
-            for name, (a, b, c) in whole.items()
+        """The cost of a further event, and of a further byte of history, among few and among many of them."""
+        scale = self.scale
+        floods = await self._by_length()
+        for events, found in zip(scale.lengths, floods, strict=True):
+            what = f"flood of {events:,}, CPU of all there is to do"
+            self.report.add("S-7", what, "ms", {name: value * 1000 for name, value in found.items()})
+        self._steps("{:,} to {:,} events, CPU per event", "us", scale.lengths, floods, 1e6, Goal(10))
+        _, histories = await self._by_size()
+        wholes = [{name: found[place] for name, found in histories.items()} for place in range(len(scale.sizes))]
+        self._steps("history of {:,} to {:,}, CPU per MB", "ms", scale.sizes, wholes, 1e6, Goal(20))
+
+    def _steps(
+        self, what: str, unit: str, sizes: Sequence[int], costs: Sequence[Mapping[str, float]], times: float, goal: Goal
+    ) -> None:
+        """From one size to the next: what each step costs per unit, and how far the last one is off the first."""
+        ends = list(zip(sizes, costs, strict=True))
+        steps = [
+            {name: (later[name] - earlier[name]) * times / (more - less) for name in earlier}
+            for (less, earlier), (more, later) in pairwise(ends)
+        ]
+        for (less, more), step in zip(pairwise(sizes), steps, strict=True):
+            self.report.add("S-7", what.format(less, more), unit, step)
+        off = {
+            name: abs(more / max(less, LEAST) - 1) * 100
+            for (name, less), more in zip(steps[0].items(), steps[-1].values(), strict=True)
         }
-        for place, (begin, end) in enumerate(((low, middle_size), (middle_size, high))):
-            what = f"history of {begin:,} to {end:,}, CPU of all there is to do per MB"
-            add("S-7", what, "ms", {name: step[place] for name, step in steps.items()})
-        off = {name: abs(more / less - 1) * 100 for name, (less, more) in steps.items()}
-        add("S-7", "off the cost of a byte of less history", "%", off, Goal(20))
+        self.report.add("S-7", "   the last step, off the first", "%", off, goal)
 
     def memory(self) -> None:
         """Of what runs for all rows, as a note."""
@@ -308,7 +310,7 @@ class Rows:
         self.report.notes.append(f"resident memory at the end: {told}")
 
     async def start(self) -> None:
-        """The best of several: whatever else the machine does only adds. Earlier rows have started gateways as well."""
+        """Earlier rows have started gateways as well."""
         helped: dict[str, list[tuple[float, float]]] = {}
         for number in range(self.scale.starts):
             for name, tree in self.rig.trees.items():
@@ -355,6 +357,11 @@ def _same(name: str, chat: str) -> bool:
 
 def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in figures.items() if found}
+
+
+def best(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Of several: whatever else the machine does only adds."""
+    return {name: min(found) for name, found in figures.items()}
 
 
 def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
