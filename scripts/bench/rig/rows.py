@@ -62,7 +62,33 @@ def full(rounds: int) -> Scale:
     return replace(scale, rounds=rounds, turns=max(scale.turns * rounds // scale.rounds, scale.block), sized=rounds + 1)
 
 
-LEAST = 0.01  # us of CPU: what a flood that is too short to measure seems to cost
+LEAST = 1e-8  # seconds of CPU: what work that is too little to measure seems to cost
+MOST = 20  # turns of a sample
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """Work of several sizes. ``setup``: CPU until the first frame (seconds), for each size by system. ``rounds``: in
+    each of them, for each size, CPU by system of all there is to do for a turn (seconds), its trace and index
+    included."""
+
+    sizes: Sequence[int]
+    setup: Sequence[Mapping[str, float]]
+    rounds: Sequence[Sequence[Mapping[str, float]]]
+
+    @property
+    def steps(self) -> dict[str, list[list[float]]]:
+        """By system, for each round: from one size to the next, what a unit costs (seconds)."""
+        return {
+            name: [
+                [
+                    (b[name] - a[name]) / (more - less)
+                    for (less, a), (more, b) in pairwise(zip(self.sizes, costs, strict=True))
+                ]
+                for costs in self.rounds
+            ]
+            for name in self.setup[0]
+        }
 
 
 @dataclass(slots=True)
@@ -73,7 +99,7 @@ class Rows:
     scale: Scale
     surfaces: Sequence[str] = SURFACES
     report: Report = field(default_factory=Report)
-    _sizes: tuple[dict[str, list[float]], dict[str, list[float]]] | None = None
+    _sizes: Grown | None = None
     _sequence: dict[str, list[Told]] | None = None
 
     async def warm(self) -> None:
@@ -115,36 +141,30 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _by_length(self) -> list[dict[str, float]]:
-        """CPU of all there is to do for a flood, its trace and index included (seconds), for each number of events by
-        system. Short ones come so often that they have a quarter of the events of the longest."""
-        scale, found = self.scale, list[dict[str, float]]()
-        seen = [defaultdict[str, list[float]](list) for _ in scale.lengths]
+    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told]) -> Grown:
+        """The same work with ever more to do, several times. Smaller work comes the more often, since what follows
+        idleness is dearer."""
+        answers = [defaultdict[str, list[Told]](list) for _ in sizes]
+        rounds: list[list[dict[str, float]]] = []
         await self._rest()
-        for number in range(scale.sized):
-            for events, wholes in zip(scale.lengths, seen, strict=True):
-                count = max(scale.lengths[-1] // events // 4, 1)
-                work = self._stream(events, 0, SHORT_LULL) | {"count": count}
-                systems = [self.rig.mitmdump, *self.rig.ours("chat")]
+        for number in range(self.scale.sized):
+            systems = [self.rig.mitmdump, *self.rig.ours("chat")]
+            rounds.append([{} for _ in sizes])
+            for place, (size, work) in enumerate(zip(sizes, works, strict=True)):
                 for system in systems if number % 2 else reversed(systems):
-                    whole, _ = await self._whole(f"flood of {events:,}", system, **work)
-                    wholes[system.name].append(whole / count)
-        return [best(wholes) for wholes in seen]
-
-    async def _whole(self, where: str, system: System, **work: Any) -> tuple[float, Told]:
-        """CPU of all that a piece of work gives a process at rest to do (seconds), also behind it, as traces and their
-        index; and what the client told."""
-        assert system.pid is not None
-        before = cost.cpu(system.pid)
-        answer = await self._ask(where, system, **work)
-        await self._rest(system)
-        return cost.cpu(system.pid) - before, answer
+                    assert system.pid is not None
+                    count = min(max(sizes[-1] // size, 1), MOST)
+                    before = cost.cpu(system.pid)
+                    answer = await self._ask(what.format(size), system, count=count, **work)
+                    await self._rest(system)
+                    rounds[-1][place][system.name] = (cost.cpu(system.pid) - before) / count
+                    answers[place][system.name].append(answer)
+        return Grown(sizes, [part(seen, 0, 1) for seen in answers], rounds)
 
     async def _one_after_another(self) -> dict[str, list[Told]]:
         if self._sequence is None:
             scale = self.scale
-            work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL}
-            work |= {"kind": "turns", "count": scale.block}
+            work = self._stream(1, 0, SHORT_LULL) | {"count": scale.block}
             many = [self.rig.mitmdump, *self.rig.ours("chat")]
             seen = await self._interleaved("one after another", many, scale.turns // scale.block, **work)
             few = [self.rig.direct, *self.rig.ours(*(one for one in self.surfaces if one != "chat"))]
@@ -152,24 +172,11 @@ class Rows:
             self._sequence = seen
         return self._sequence
 
-    async def _by_size(self) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-        """CPU in ms for each size of the history, by system: of set-up, and of the whole turn with what is left to do
-        behind it, as its trace."""
+    async def _by_size(self) -> Grown:
+        """Of the history."""
         if self._sizes is None:
-            setup, wholes = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-            await self._rest()
-            for size in self.scale.sizes:
-                work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
-                seen = defaultdict[str, list[Told]](list)
-                systems = [self.rig.mitmdump, *self.rig.ours("chat")]
-                for number in range(self.scale.sized):
-                    for system in systems if number % 2 else reversed(systems):
-                        whole, answer = await self._whole(f"{size:,} bytes", system, kind="turns", **work)
-                        seen[system.name].append(answer | {"whole": whole * 1000})
-                for name, value in part(seen, 0, 1000).items():
-                    setup[name].append(value)
-                    wholes[name].append(min(one["whole"] for one in seen[name]))
-            self._sizes = setup, wholes
+            work, sizes = self._stream(1, 0, SHORT_LULL), self.scale.sizes
+            self._sizes = await self._grown("history of {:,}", sizes, [work | {"size": size} for size in sizes])
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
@@ -223,8 +230,8 @@ class Rows:
     async def _slope(self) -> None:
         """ms of set-up for each MB of history."""
         low, high, _ = self.scale.sizes
-        setup, _ = await self._by_size()
-        values = {name: (found[1] - found[0]) * 1e6 / (high - low) for name, found in setup.items()}
+        few, many, _ = (await self._by_size()).setup
+        values = {name: (many[name] - few[name]) * 1e9 / (high - low) for name in few}
         self.report.add("S-3", f"history of {low:,} to {high:,}, CPU per MB", "ms", values)
 
     async def ttft(self) -> None:
@@ -276,32 +283,22 @@ class Rows:
 
     async def linear(self) -> None:
         """The cost of a further event, and of a further byte of history, among few and among many of them."""
-        scale = self.scale
-        floods = await self._by_length()
-        for events, found in zip(scale.lengths, floods, strict=True):
-            what = f"flood of {events:,}, CPU of all there is to do"
-            self.report.add("S-7", what, "ms", {name: value * 1000 for name, value in found.items()})
-        self._steps("{:,} to {:,} events, CPU per event", "us", scale.lengths, floods, 1e6, Goal(10))
-        _, histories = await self._by_size()
-        wholes = [{name: found[place] for name, found in histories.items()} for place in range(len(scale.sizes))]
-        self._steps("history of {:,} to {:,}, CPU per MB", "ms", scale.sizes, wholes, 1e6, Goal(20))
+        lengths = self.scale.lengths
+        floods = [self._stream(events, 0, SHORT_LULL) for events in lengths]
+        self._steps(
+            await self._grown("flood of {:,}", lengths, floods), "flood of {:,} to {:,}, CPU per event", 1e6, "us", 10
+        )
+        self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB", 1e9, "ms", 20)
 
-    def _steps(
-        self, what: str, unit: str, sizes: Sequence[int], costs: Sequence[Mapping[str, float]], times: float, goal: Goal
-    ) -> None:
-        """From one size to the next: what each step costs per unit, and how far the last one is off the first."""
-        ends = list(zip(sizes, costs, strict=True))
-        steps = [
-            {name: (later[name] - earlier[name]) * times / (more - less) for name in earlier}
-            for (less, earlier), (more, later) in pairwise(ends)
-        ]
-        for (less, more), step in zip(pairwise(sizes), steps, strict=True):
-            self.report.add("S-7", what.format(less, more), unit, step)
-        off = {
-            name: abs(more / max(less, LEAST) - 1) * 100
-            for (name, less), more in zip(steps[0].items(), steps[-1].values(), strict=True)
-        }
-        self.report.add("S-7", "   the last step, off the first", "%", off, goal)
+    def _steps(self, grown: Grown, what: str, times: float, unit: str, most: float) -> None:
+        """All there is to do: what each step costs per unit, and how far the last one is off the first, in percent.
+        They are compared within a round, since the machine is not always as fast."""
+        for place, (less, more) in enumerate(pairwise(grown.sizes)):
+            step = medians({name: [steps[place] for steps in found] for name, found in grown.steps.items()})
+            self.report.add("S-7", what.format(less, more), unit, {name: value * times for name, value in step.items()})
+        ratios = {name: [steps[-1] / max(steps[0], LEAST) for steps in found] for name, found in grown.steps.items()}
+        off = {name: abs(ratio - 1) * 100 for name, ratio in medians(ratios).items()}
+        self.report.add("S-7", "   the last step, off the first", "%", off, Goal(most))
 
     def memory(self) -> None:
         """Of what runs for all rows, as a note."""
@@ -357,11 +354,6 @@ def _same(name: str, chat: str) -> bool:
 
 def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in figures.items() if found}
-
-
-def best(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Of several: whatever else the machine does only adds."""
-    return {name: min(found) for name, found in figures.items()}
 
 
 def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
