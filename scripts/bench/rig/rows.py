@@ -32,7 +32,7 @@ class Scale:
 
     rounds: int = 3
     lull: int = 300
-    rest: float = 1.0
+    rest: float = 0.75
     flood: int = 10_000
     lengths: tuple[int, int, int] = (1_000, 10_000, 100_000)
     paced: int = 125
@@ -141,21 +141,22 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told]) -> Grown:
-        """The same work with ever more to do, several times. Smaller work comes the more often, since what follows
+    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], least: float) -> Grown:
+        """The same work with ever more to do, and then ever less, several times: the machine is not always as fast.
+        The largest comes ``least`` times in a row, and once at least; smaller work the more often, since what follows
         idleness is dearer."""
         answers = [defaultdict[str, list[Told]](list) for _ in sizes]
         rounds: list[list[dict[str, float]]] = []
         await self._rest()
         for number in range(self.scale.sized):
-            systems = [self.rig.mitmdump, *self.rig.ours("chat")]
             rounds.append([{} for _ in sizes])
-            for place, (size, work) in enumerate(zip(sizes, works, strict=True)):
-                for system in systems if number % 2 else reversed(systems):
+            for system in (self.rig.mitmdump, *self.rig.ours("chat")):
+                places = range(len(sizes))
+                for place in reversed(places) if number % 2 else places:
                     assert system.pid is not None
-                    count = min(max(sizes[-1] // size, 1), MOST)
+                    count = min(max(round(least * sizes[-1] / sizes[place]), 1), MOST)
                     before = cost.cpu(system.pid)
-                    answer = await self._ask(what.format(size), system, count=count, **work)
+                    answer = await self._ask(what.format(sizes[place]), system, count=count, **works[place])
                     await self._rest(system)
                     rounds[-1][place][system.name] = (cost.cpu(system.pid) - before) / count
                     answers[place][system.name].append(answer)
@@ -176,7 +177,7 @@ class Rows:
         """Of the history."""
         if self._sizes is None:
             work, sizes = self._stream(1, 0, SHORT_LULL), self.scale.sizes
-            self._sizes = await self._grown("history of {:,}", sizes, [work | {"size": size} for size in sizes])
+            self._sizes = await self._grown("history of {:,}", sizes, [work | {"size": size} for size in sizes], 2)
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
@@ -286,7 +287,11 @@ class Rows:
         lengths = self.scale.lengths
         floods = [self._stream(events, 0, SHORT_LULL) for events in lengths]
         self._steps(
-            await self._grown("flood of {:,}", lengths, floods), "flood of {:,} to {:,}, CPU per event", 1e6, "us", 10
+            await self._grown("flood of {:,}", lengths, floods, 0.5),
+            "flood of {:,} to {:,}, CPU per event",
+            1e6,
+            "us",
+            10,
         )
         self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB", 1e9, "ms", 20)
 

@@ -31,9 +31,10 @@ START_S = 60.0
 ROOM = 2 << 30  # bytes that the gateways may write
 LOG = 2000  # characters of a log that are shown after a failure
 USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-WIDE = {  # limits that a burst of 1,000 turns needs, and a turn of 100,000 events
+WIDE = {  # limits that a burst of 1,000 turns needs, a turn of 100,000 events, and traces that none of them is swept
     "ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "1024", "ZEROGRAVITY_LIMITS_REQUESTS": "2048",
     "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048", "ZEROGRAVITY_LIMITS_TURN_BYTES": str(256 << 20),
+    "ZEROGRAVITY_TRACE_BYTES": str(ROOM),
 }  # fmt: skip
 STREAM_ADDON = """
 def responseheaders(flow):
