@@ -125,7 +125,7 @@ class Work:
             turn = self._turn(pid)
             turn.look()
             await self._run(turn)
-            await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(self.order.get("settle", SETTLE_S))
             turn.look()
             parts.append([later - earlier for earlier, later in zip(turn.cpu, turn.cpu[1:], strict=False)])
         return self._told(time.monotonic() - began, parts=parts)

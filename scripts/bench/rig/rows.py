@@ -141,14 +141,14 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], least: float) -> Grown:
-        """The same work with ever more to do, and then ever less, several times: the machine is not always as fast.
+    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], least: float, times: int) -> Grown:
+        """The same work with ever more to do, and then ever less, so many ``times``: the machine is not always as fast.
         The largest comes ``least`` times in a row, and once at least; smaller work the more often, since what follows
         idleness is dearer."""
         answers = [defaultdict[str, list[Told]](list) for _ in sizes]
         rounds: list[list[dict[str, float]]] = []
         await self._rest()
-        for number in range(self.scale.sized):
+        for number in range(times):
             rounds.append([{} for _ in sizes])
             for system in (self.rig.mitmdump, *self.rig.ours("chat")):
                 places = range(len(sizes))
@@ -177,7 +177,9 @@ class Rows:
         """Of the history."""
         if self._sizes is None:
             work, sizes = self._stream(1, 0, SHORT_LULL), self.scale.sizes
-            self._sizes = await self._grown("history of {:,}", sizes, [work | {"size": size} for size in sizes], 2)
+            self._sizes = await self._grown(
+                "history of {:,}", sizes, [work | {"size": size} for size in sizes], 2, self.scale.sized
+            )
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
@@ -284,10 +286,10 @@ class Rows:
 
     async def linear(self) -> None:
         """The cost of a further event, and of a further byte of history, among few and among many of them."""
-        lengths = self.scale.lengths
-        floods = [self._stream(events, 0, SHORT_LULL) for events in lengths]
+        scale, lengths = self.scale, self.scale.lengths
+        floods = [self._stream(events, 0, 0) | {"settle": 0} for events in lengths]  # a flood is no cold start
         self._steps(
-            await self._grown("flood of {:,}", lengths, floods, 0.5),
+            await self._grown("flood of {:,}", lengths, floods, 0.5, scale.sized + 1),
             "flood of {:,} to {:,}, CPU per event",
             1e6,
             "us",
