@@ -51,7 +51,7 @@ async def running(web: tuple[str, Witness], folder: Path) -> AsyncIterator[Stack
         """
     )
     env = {"ZEROGRAVITY_CONFIG": str(file), "ZEROGRAVITY_TRACE_DIR": str(folder / "traces")}
-    async with Stack(StackOptions(ls=quick(), env=env)) as stack:
+    async with Stack(StackOptions(ls=quick(), serve=True, env=env)) as stack:
         yield stack
 
 

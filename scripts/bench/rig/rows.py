@@ -26,7 +26,7 @@ Told = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much. ``lengths``: events of floods; ``sizes``: bytes of history; ``sized``: how often each of them.
+    """How much. ``lengths``: events of floods, each ``flooded`` times; ``sizes``: bytes of history, ``sized`` times.
     ``lull``: ms of silence that part a stream from its beginning and its end. ``rest``: seconds without work before
     what earlier work would disturb."""
 
@@ -35,7 +35,7 @@ class Scale:
     rest: float = 0.75
     flood: int = 10_000
     lengths: tuple[int, int, int] = (1_000, 10_000, 100_000)
-    paced: int = 125
+    paced: int = 100
     interval: int = 20
     turns: int = 200
     block: int = 20
@@ -47,23 +47,32 @@ class Scale:
     silent: float = 4.0
     sizes: tuple[int, int, int] = (10_000, 1_000_000, 8_000_000)
     sized: int = 4
+    flooded: int = 7
     starts: int = 3
 
 
 SMOKE = Scale(
     rounds=1, lull=30, rest=0.25, flood=300, lengths=(100, 300, 1000), paced=10, interval=10, turns=4, block=2, burst=4,
-    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
+    crowd=8, crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, flooded=1,
+    starts=1,
 )  # fmt: skip
 
 
 def full(rounds: int) -> Scale:
     """As much as the table needs, with so many rounds of what is repeated."""
     scale = Scale()
-    return replace(scale, rounds=rounds, turns=max(scale.turns * rounds // scale.rounds, scale.block), sized=rounds + 1)
+    return replace(
+        scale,
+        rounds=rounds,
+        turns=max(scale.turns * rounds // scale.rounds, scale.block),
+        sized=rounds + 1,
+        flooded=2 * rounds + 1,
+    )
 
 
 LEAST = 1e-8  # seconds of CPU: what work that is too little to measure seems to cost
 MOST = 20  # turns of a sample
+FEW = 2  # rounds in which what is not judged is measured as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +86,13 @@ class Grown:
     rounds: Sequence[Sequence[Mapping[str, float]]]
 
     @property
-    def steps(self) -> dict[str, list[list[float]]]:
-        """By system, for each round: from one size to the next, what a unit costs (seconds)."""
-        return {
-            name: [
-                [
-                    (b[name] - a[name]) / (more - less)
-                    for (less, a), (more, b) in pairwise(zip(self.sizes, costs, strict=True))
-                ]
-                for costs in self.rounds
-            ]
-            for name in self.setup[0]
-        }
+    def steps(self) -> dict[str, list[float]]:
+        """By system: from one size to the next, what a unit costs (seconds), on average of the rounds."""
+        return {name: [self._step(name, *pair) for pair in pairwise(range(len(self.sizes)))] for name in self.setup[0]}
+
+    def _step(self, name: str, less: int, more: int) -> float:
+        costs = [costs[more][name] - costs[less][name] for costs in self.rounds if name in costs[less]]
+        return statistics.mean(costs) / (self.sizes[more] - self.sizes[less])
 
 
 @dataclass(slots=True)
@@ -150,7 +154,7 @@ class Rows:
         await self._rest()
         for number in range(times):
             rounds.append([{} for _ in sizes])
-            for system in (self.rig.mitmdump, *self.rig.ours("chat")):
+            for system in (*([self.rig.mitmdump] if number < FEW else []), *self.rig.ours("chat")):
                 places = range(len(sizes))
                 for place in reversed(places) if number % 2 else places:
                     assert system.pid is not None
@@ -289,7 +293,7 @@ class Rows:
         scale, lengths = self.scale, self.scale.lengths
         floods = [self._stream(events, 0, 0) | {"settle": 0} for events in lengths]  # a flood is no cold start
         self._steps(
-            await self._grown("flood of {:,}", lengths, floods, 0.5, scale.sized + 1),
+            await self._grown("flood of {:,}", lengths, floods, 0.5, scale.flooded),
             "flood of {:,} to {:,}, CPU per event",
             1e6,
             "us",
@@ -298,13 +302,11 @@ class Rows:
         self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB", 1e9, "ms", 20)
 
     def _steps(self, grown: Grown, what: str, times: float, unit: str, most: float) -> None:
-        """All there is to do: what each step costs per unit, and how far the last one is off the first, in percent.
-        They are compared within a round, since the machine is not always as fast."""
+        """All there is to do: what each step costs per unit, and how far the last one is off the first, in percent."""
         for place, (less, more) in enumerate(pairwise(grown.sizes)):
-            step = medians({name: [steps[place] for steps in found] for name, found in grown.steps.items()})
-            self.report.add("S-7", what.format(less, more), unit, {name: value * times for name, value in step.items()})
-        ratios = {name: [steps[-1] / max(steps[0], LEAST) for steps in found] for name, found in grown.steps.items()}
-        off = {name: abs(ratio - 1) * 100 for name, ratio in medians(ratios).items()}
+            step = {name: steps[place] * times for name, steps in grown.steps.items()}
+            self.report.add("S-7", what.format(less, more), unit, step)
+        off = {name: abs(steps[-1] / max(steps[0], LEAST) - 1) * 100 for name, steps in grown.steps.items()}
         self.report.add("S-7", "   the last step, off the first", "%", off, Goal(most))
 
     def memory(self) -> None:
