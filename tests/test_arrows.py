@@ -94,7 +94,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "observe.query": ("errors",),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
-    "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
+    "observe.machine": (*BASE, "certs", "config", "event_loop", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 
 import pytest
 
 from zerogravity import event_loop
 from zerogravity.errors import FaultError
-from zerogravity.uvloop_loop import Loop
-
-FIND = importlib.util.find_spec
 
 
 @pytest.fixture
 def without_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loop, "find_spec", lambda name: None if name == "uvloop" else FIND(name))
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.delitem(sys.modules, "zerogravity.uvloop_loop", raising=False)
 
 
-@pytest.mark.parametrize(("choice", "made"), [("auto", Loop), ("uvloop", Loop), ("asyncio", None)])
-def test_uvloop_where_it_is_installed_and_wanted(choice: event_loop.Choice, made: type[Loop] | None) -> None:
-    assert event_loop.factory(choice) is made
+@pytest.mark.parametrize(("choice", "made"), [("auto", "Loop"), ("uvloop", "Loop"), ("asyncio", None)])
+def test_uvloop_where_it_is_installed_and_wanted(choice: str, made: str | None) -> None:
+    pytest.importorskip("uvloop")
+    assert getattr(event_loop.factory(choice), "__name__", None) == made
 
 
 @pytest.mark.usefixtures("without_uvloop")
 @pytest.mark.parametrize("choice", ["auto", "asyncio"])
-def test_without_uvloop_it_is_asyncios(choice: event_loop.Choice) -> None:
+def test_without_uvloop_it_is_asyncios(choice: str) -> None:
     assert event_loop.factory(choice) is None
 
 

@@ -9,18 +9,24 @@ import psutil
 import pytest
 
 from zerogravity import memory
+from zerogravity.core.events import Finished
 from zerogravity.core.registry import MitmStore
 
 
-@pytest.mark.parametrize(("turns", "expected"), [(0, 0), (memory.BURST - 1, 0), (memory.BURST, 1), (100, 1)])
-def test_it_is_given_back_after_a_burst(make_turn, monkeypatch, turns: int, expected: int) -> None:
+@pytest.mark.parametrize(
+    ("turns", "ended", "expected"),
+    [(0, 0, 0), (memory.BURST - 1, 0, 0), (memory.BURST, 0, 1), (100, 0, 1), (20, 20, 1), (20, 0, 0)],
+)
+def test_it_is_given_back_after_a_burst(make_turn, monkeypatch, turns: int, ended: int, expected: int) -> None:
     trimmed: list[str] = []
-    monkeypatch.setattr(memory, "trim", lambda: trimmed.append(threading.current_thread().name))
+    monkeypatch.setattr(memory, "CALM_S", 60.0)  # however slow the machine is, it is one burst
+    monkeypatch.setattr(memory, "trimmer", lambda: lambda: trimmed.append(threading.current_thread().name))
     store = MitmStore(lambda: 0)
     before = threading.active_count()
     with memory.given_back(store):
-        for number in range(turns):
-            store.open(make_turn(id=f"turn_{number:032x}"))
+        writers = [store.open(make_turn(id=f"turn_{number:032x}")) for number in range(turns)]
+        for writer in writers[:ended]:
+            writer.close(Finished("stop"))
     assert trimmed == ["zerogravity-memory"] * expected
     assert threading.active_count() == before
 
@@ -33,7 +39,9 @@ def test_what_is_free_in_the_middle_of_the_heap_goes_back() -> None:
         one[::1000] = b"x" * 60
     full = psutil.Process().memory_info().rss
     del held, one
-    memory.trim()
+    trim = memory.trimmer()
+    assert trim is not None
+    trim()
     assert psutil.Process().memory_info().rss < full - (30 << 20)
     assert len(kept) == 100
 
@@ -44,4 +52,6 @@ def test_another_c_library_is_left_alone(monkeypatch, error: type[Exception]) ->
         raise error("not here")
 
     monkeypatch.setattr(memory.ctypes, "CDLL", missing)
-    memory.trim()
+    before = threading.active_count()
+    with memory.given_back(MitmStore(lambda: 0)):
+        assert threading.active_count() == before

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from tests import test_lifeline as of_lifeline
+from tests.test_lifeline import nothing_stays  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from zerogravity import lifeline
+
+pytest.importorskip("uvloop")
 from zerogravity.uvloop_loop import Loop
 
 GROUP = "import os; print(os.getpgrp())"
@@ -37,6 +40,17 @@ def test_a_child_is_in_the_group_that_it_is_given() -> None:
     leader, joined, usual = on_uvloop(groups())
     assert joined == leader
     assert usual == os.getpgrp()
+
+
+def test_a_group_that_is_not_there_is_an_os_error() -> None:
+    with pytest.raises(PermissionError):
+        on_uvloop(group_of_a_child(process_group=1))
+
+
+@pytest.mark.parametrize("options", [{"env": {"A": "b\0c"}}, {"env": {"A\0": "b"}}, {"cwd": "/\0"}], ids=str)
+def test_a_nul_is_refused_wherever_it_stands(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="null byte"):
+        on_uvloop(group_of_a_child(**options))
 
 
 @pytest.mark.parametrize(("code", "ends"), of_lifeline.ENDS)

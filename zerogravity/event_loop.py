@@ -6,25 +6,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import Literal
 
 from zerogravity.errors import bad_request
 
-Choice = Literal["auto", "uvloop", "asyncio"]
-Factory = Callable[[], asyncio.AbstractEventLoop]
 
-
-def factory(choice: Choice) -> Factory | None:
-    """What makes the loop; None: asyncio itself. ``auto``: the fastest there is. Raises FaultError for uvloop that is
-    not installed."""
+def factory(choice: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the loop that the setting ``loop`` chooses; None: asyncio itself. ``auto``: the fastest there is.
+    Raises FaultError for uvloop that is not installed."""
     if choice == "asyncio":
         return None
-    if find_spec("uvloop") is None:
+    try:
+        from zerogravity.uvloop_loop import Loop
+    except ImportError:
         if choice == "auto":
             return None
         why = "loop is uvloop, which is not installed; install zerogravity[uvloop], or leave the setting out"
-        raise bad_request(why, code="invalid_config", param="loop")
-    from zerogravity.uvloop_loop import Loop
-
+        raise bad_request(why, code="invalid_config", param="loop") from None
     return Loop

@@ -1,11 +1,13 @@
-"""``Loop``: uvloop with what asyncio's loop has and uvloop 0.23 lacks. Needs uvloop."""
+"""``Loop``: uvloop with what asyncio's loop has and uvloop 0.23 lacks. Raises ImportError where there is no uvloop."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from errno import EPERM
 from functools import partial
+from subprocess import SubprocessError
 from typing import Any
 
 import uvloop
@@ -19,12 +21,17 @@ class Loop(uvloop.Loop):
     async def subprocess_exec[Protocol: asyncio.BaseProtocol](
         self, protocol_factory: Callable[[], Protocol], *args: Any, process_group: int | None = None, **kwargs: Any
     ) -> tuple[asyncio.BaseProtocol, Protocol]:
-        """``process_group`` as for ``subprocess.Popen``. Raises ValueError for a NUL, where uvloop would stop."""
-        if any("\0" in os.fsdecode(word) for word in args):
+        """``process_group`` as for ``subprocess.Popen``. Raises OSError, and ValueError for a NUL, where uvloop would
+        stop reading."""
+        env: Mapping[Any, Any] = kwargs.get("env") or {}
+        if any("\0" in os.fsdecode(word) for word in (*args, kwargs.get("cwd") or "", *env, *env.values())):
             raise ValueError("embedded null byte")
         if process_group is not None:  # a builtin only: nothing of ours runs between fork and exec
             kwargs["preexec_fn"] = partial(os.setpgid, 0, process_group)
-        return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+        try:
+            return await super().subprocess_exec(protocol_factory, *args, **kwargs)
+        except SubprocessError as error:  # the group is not there any more
+            raise PermissionError(EPERM, str(error)) from None
 
     def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
         self._factory = factory

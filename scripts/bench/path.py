@@ -8,7 +8,7 @@ bare      client → stock mitmdump with response streaming and no addon of ours
 chat …    client → zerogravity serve → language server → zerogravity serve → Google, on each surface
 
 ``--ours`` measures another checkout than this one; ``--tree`` one more beside it, interleaved: its figures stand below
-ours as "before". Both run in this Python.
+ours as "before". Both run in this Python, on uvloop where it has that (``--set ZEROGRAVITY_LOOP=asyncio``: without).
 Client, Google and language server are lean, and processes of their own (``rig/``). All keep their connections, and all
 speak HTTP/1.1, plain on this side of a proxy, TLS to Google; Google speaks HTTP/2 to whoever offers it. CPU is that of
 the process under test; what it writes goes below ``TMPDIR``, else into memory. Machines are noisy: read the ratios, not

@@ -176,6 +176,18 @@ async def test_the_other_addons_have_their_dependencies_while_it_runs(
     assert capture.commands.health() == "not running"
 
 
+@pytest.mark.parametrize(("loop", "told"), [("auto", False), ("uvloop", True), ("asyncio", True)])
+async def test_a_choice_of_the_event_loop_is_said_to_have_no_effect(whole, tmp_path, monkeypatch, caplog, loop, told):
+    """Here another program has chosen it."""
+    monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ZEROGRAVITY_LOOP", loop)
+    capture, context = whole
+    context.options.set("zg_listen=127.0.0.1:0")
+    await capture.running()
+    await capture.done()
+    assert (f"loop = {loop} has no effect here" in caplog.text) == told
+
+
 async def test_a_start_that_fails_is_an_error_and_leaves_nothing(whole, tmp_path, monkeypatch, caplog) -> None:
     monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
     capture, context = whole

@@ -81,8 +81,8 @@ def test_the_runtime_knows_the_public_api_only() -> None:
 
 def test_a_demo_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(_: StackOptions) -> int:
-        raise StackError("mitmdump did not start:\nport in use")
+        raise StackError("the gateway did not start:\nport in use")
 
     monkeypatch.setattr(demonstration, "run", fails)
     result = run("demo")
-    assert (result.exit_code, result.stderr) == (1, "zerogravity: mitmdump did not start:\nport in use\n")
+    assert (result.exit_code, result.stderr) == (1, "zerogravity: the gateway did not start:\nport in use\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -62,6 +63,14 @@ def test_uvloop_is_named_where_it_is_installed():
     known = {**machine.PACKAGES, "uvloop": "0.23.0"}
     assert machine.dependencies(known.__getitem__).text.endswith(", uvloop 0.23.0")
     assert "uvloop" in machine.dependencies().text
+
+
+def test_a_loop_that_is_not_installed_is_what_serve_would_refuse(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    monkeypatch.delitem(sys.modules, "zerogravity.uvloop_loop", raising=False)
+    check, config = machine.settings(None, {"ZEROGRAVITY_LOOP": "uvloop"})
+    assert (verdict(check), config) == ("broken", None)
+    assert "install zerogravity[uvloop]" in check.text
 
 
 def test_the_packages_here_are_new_enough():

@@ -103,6 +103,15 @@ def test_an_index_of_an_older_version_is_made_again(file, monkeypatch) -> None:
     assert folders(index, "words") == "a"
 
 
+def test_texts_that_an_older_version_cut_are_read_again(file, monkeypatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(trace_index, "STEPS", trace_index.STEPS[:2])
+        TraceIndex(file).put([entry("a", "x" * (1 << 20), awaited=[ONE]), entry("b", "words", awaited=[ONE])])
+    index = TraceIndex(file)
+    assert set(index.known()) == {"b"}
+    assert index.without_results(["turn_a", "turn_b"]) == {"turn_b": False}
+
+
 def test_the_file_shrinks_with_what_is_removed(file) -> None:
     index = TraceIndex(file)
     names = [f"{n:04}" for n in range(200)]

@@ -106,11 +106,11 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
-            if self._started is None and config.loop != "auto":
-                logger.warning("loop = %s has no effect here: mitmdump has chosen the event loop", config.loop)
             if self._started is None and config.log is not None:
                 mitm.no_terminal_log()
                 stack.enter_context(log_output.printed(sys.stdout, config.log))
+            if self._started is None and config.loop != "auto":
+                logger.warning("loop = %s has no effect here: mitmdump has chosen the event loop", config.loop)
             route = proxy_options.route()
             if config.relay and config.intercept:
                 self._relay(stack, route.google or config.upstream)

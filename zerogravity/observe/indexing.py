@@ -212,9 +212,14 @@ class Indexer:
         self.worker.close()
 
     def _write(self, changes: list[Change]) -> None:
-        self._done_size += sum(said.size for _, said in changes if said is not None)
-        if not self._root.is_dir():  # nothing has been recorded yet
-            return
+        held = sum(said.size for _, said in changes if said is not None)
+        try:
+            if self._root.is_dir():  # else nothing has been recorded yet
+                self._update(changes)
+        finally:
+            self._done_size += held
+
+    def _update(self, changes: list[Change]) -> None:
         behind, self._behind = self._behind or self._index.is_empty(), False
         try:
             if behind:

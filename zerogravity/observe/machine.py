@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from zerogravity import MITMPROXY, PYTHON, certs
+from zerogravity import MITMPROXY, PYTHON, certs, event_loop
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity.discover import Found, why_silent
 from zerogravity.errors import FaultError
@@ -73,6 +73,7 @@ def settings(
     """The configuration as ``serve`` would load it."""
     try:
         loaded = configuration.load(flags, file=file, env=env)
+        event_loop.factory(loaded.config.loop)
     except FaultError as error:
         return Check(
             "configuration", False, error.fault.message, "correct it; zerogravity config show lists all settings"

@@ -92,7 +92,12 @@ STEPS: schema.Steps = (
         "DELETE FROM parts",  # all is read again
         "DELETE FROM turns",
     ),
-)
+    (  # texts of the length at which they were cut until then are read again
+        *(f"DELETE FROM {table} WHERE {name} IN (SELECT turn FROM parts WHERE length(text) = 1048576)"  # noqa: S608
+          for table, name in (("awaited", "turn"), ("results", "turn"), ("turns", "number"))),
+        "DELETE FROM parts WHERE turn NOT IN (SELECT number FROM turns)",
+    ),
+)  # fmt: skip
 _PUT = f"INSERT INTO turns ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
 _PUT_INTO = {
     "parts": "INSERT INTO parts (turn, part, text) VALUES (?, ?, ?)",

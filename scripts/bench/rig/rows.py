@@ -79,7 +79,7 @@ FEW = 2  # rounds in which what is not judged is measured as well
 class Grown:
     """Work of several sizes. ``setup``: CPU until the first frame (seconds), for each size by system. ``rounds``: in
     each of them, for each size, CPU by system of all there is to do for a turn (seconds), its trace and index
-    included."""
+    included; bare mitmdump's in the first ones only."""
 
     sizes: Sequence[int]
     setup: Sequence[Mapping[str, float]]
@@ -116,10 +116,9 @@ class Rows:
         await self._rest()
         await ROWS[row](self)
 
-    async def _rest(self, *systems: System) -> None:
-        """Of these, or all: bare mitmdump leaves nothing to do behind a turn."""
-        pids = [one.pid for one in systems or self._all("chat") if one.pid is not None]
-        if not await cost.rest(pids, 0 if systems == (self.rig.mitmdump,) else self.scale.rest):
+    async def _rest(self) -> None:
+        pids = [system.pid for system in self._all("chat") if system.pid is not None]
+        if not await cost.rest(pids, self.scale.rest):
             self.report.notes.append("earlier work went on beside a row")
 
     # -- how it is measured ----------------------------------------------------------------------------------------
@@ -145,10 +144,10 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], least: float, times: int) -> Grown:
+    async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], largest: float, times: int) -> Grown:
         """The same work with ever more to do, and then ever less, so many ``times``: the machine is not always as fast.
-        The largest comes ``least`` times in a row, and once at least; smaller work the more often, since what follows
-        idleness is dearer."""
+        The largest comes ``largest`` times in a row, and once at least; smaller work the more often, at most ``MOST`` times,
+        since what follows idleness is dearer."""
         answers = [defaultdict[str, list[Told]](list) for _ in sizes]
         rounds: list[list[dict[str, float]]] = []
         await self._rest()
@@ -158,10 +157,11 @@ class Rows:
                 places = range(len(sizes))
                 for place in reversed(places) if number % 2 else places:
                     assert system.pid is not None
-                    count = min(max(round(least * sizes[-1] / sizes[place]), 1), MOST)
+                    count = min(max(round(largest * sizes[-1] / sizes[place]), 1), MOST)
                     before = cost.cpu(system.pid)
                     answer = await self._ask(what.format(sizes[place]), system, count=count, **works[place])
-                    await self._rest(system)
+                    if system.ls is not None:  # bare mitmdump leaves nothing to do behind a turn
+                        await self._rest()
                     rounds[-1][place][system.name] = (cost.cpu(system.pid) - before) / count
                     answers[place][system.name].append(answer)
         return Grown(sizes, [part(seen, 0, 1) for seen in answers], rounds)

@@ -14,7 +14,7 @@ from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
 async def test_a_mitmdump_that_ends_at_once_is_an_error_with_its_words(tmp_path: Path) -> None:
     addon = tmp_path / "addon.py"
     addon.write_text("raise SystemExit('no addon here')\n")
-    with pytest.raises(StackError, match=r"mitmdump did not start:\n(.|\n)*no addon here"):
+    with pytest.raises(StackError, match=r"the gateway did not start:\n(.|\n)*no addon here"):
         async with Stack(StackOptions(addon=addon)):
             pass
 

@@ -1,8 +1,8 @@
 """The whole path on one machine: Google stand-in, language-server stand-in or Google's real runtime, and a real
-mitmdump with the addon.
+mitmdump with the addon, or ``zerogravity serve``.
 
-Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, mitmdump in its own; the
-runtime, and a stand-in of a language server that runs apart, are mitmdump's children.
+Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, the gateway in its own;
+the runtime, and a stand-in of a language server that runs apart, are the gateway's children.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_")  # the last: which of Goo
 
 
 class StackError(Exception):
-    """The path could not be started; the message holds mitmdump's last lines."""
+    """The path could not be started; the message holds the gateway's last lines."""
 
 
 @dataclass(slots=True)
@@ -47,11 +47,11 @@ class StackOptions:
 
     ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
-    ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
+    ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of the gateway.
     ``serve``: ``zerogravity serve`` in the place of mitmdump. ``addon``: a script that loads our addon, instead of
     ours. ``runtime``: Google's runtime, in place of the stand-in of a language server. ``apart``: that stand-in is a
     process of its own, with the habits of no one build, and not in ``Stack.ls``. ``heard``: gets each line that
-    mitmdump prints. ``inspector_token``: empty: one of its own.
+    the gateway prints. ``inspector_token``: empty: one of its own.
     """
 
     mode: Mode = "reverse"
@@ -113,20 +113,20 @@ class Stack(Simulator):
         certs.create(folder / "ca", now=datetime.now(UTC), days=1)
         self.proxy_port = options.proxy_port or free_port()
         self._upstream = upstream, ca
-        await self._start_mitmdump()
+        await self._start_gateway()
         self._point_ls(folder)
         await self._wait_ready()
 
     async def kill(self) -> None:
-        """Kill mitmdump. ``start_again`` starts it on the same ports, over the same data."""
+        """Kill the gateway. ``start_again`` starts it on the same ports, over the same data."""
         assert self._group is not None
         self._group.process.kill()
         await self._group.process.wait()
-        await self._stop_mitmdump()
+        await self._stop_gateway()
 
     async def start_again(self) -> None:
         """After ``kill``; returns when ``GET /ready`` answers 200. Raises StackError."""
-        await self._start_mitmdump()
+        await self._start_gateway()
         await self._wait_ready()
 
     def _point_ls(self, folder: Path) -> None:
@@ -180,7 +180,7 @@ class Stack(Simulator):
             return {"ls_command": self._apart}
         return {"ls": "runtime", "runtime_path": str(self.options.runtime)}
 
-    async def _start_mitmdump(self) -> None:
+    async def _start_gateway(self) -> None:
         environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
         if self.options.serve:
             environment |= {f"ZEROGRAVITY_{name.upper()}": value for name, value in self._ours().items()}
@@ -200,7 +200,7 @@ class Stack(Simulator):
 
     @property
     def process(self) -> asyncio.subprocess.Process | None:
-        """mitmdump, once it has been started."""
+        """The gateway, once it has been started."""
         return self._group.process if self._group is not None else None
 
     @property
@@ -224,14 +224,14 @@ class Stack(Simulator):
             self.options.heard(self.output[-1])
 
     async def _wait_ready(self) -> None:
-        """Wait for the ready file, then for ``GET /ready``; a mitmdump that ended is an error at once."""
+        """Wait for the ready file, then for ``GET /ready``; one that ended is an error at once."""
         assert self.process is not None
         deadline = asyncio.get_running_loop().time() + START_S
         while not self._ready.exists():
             if self.process.returncode is not None or asyncio.get_running_loop().time() > deadline:
                 if self._reader is not None and self.process.returncode is not None:
                     await self._reader
-                raise StackError("mitmdump did not start:\n" + "\n".join(self.output[-20:]))
+                raise StackError("the gateway did not start:\n" + "\n".join(self.output[-20:]))
             await asyncio.sleep(0.02)
         self.url = self._ready.read_text().strip()
         async with aiohttp.ClientSession() as session:
@@ -268,14 +268,14 @@ class Stack(Simulator):
 
     async def stop(self) -> None:
         """Stop what was started."""
-        await self._stop_mitmdump()
+        await self._stop_gateway()
         if self.ls is not None:
             await self.ls.stop()
         if self.google is not None:
             await self.google.stop()
         self._folder.cleanup()
 
-    async def _stop_mitmdump(self) -> None:
+    async def _stop_gateway(self) -> None:
         if self._group is not None:
             await self._group.end(STOP_S)
         if self._reader is not None:
