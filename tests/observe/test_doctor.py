@@ -146,9 +146,10 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
     [
         (StackError("the gateway did not start:\nLoading script\nError: [Errno 98] address already in use\n"),
          "address already in use", "stop what listens there"),
-        (StackError("the gateway did not start:\nzerogravity cannot serve: 127.0.0.1:1 is in use by vim (pid 7): stop it\n"
+        (StackError("the gateway did not start:\n"
+                    "zerogravity cannot serve: 127.0.0.1:1 is in use by vi (pid 7): stop it\n"
                     "Error logged during startup, exiting...\n"),
-         "did not start: 127.0.0.1:1 is in use by vim (pid 7): stop it", "correct that"),
+         "did not start: 127.0.0.1:1 is in use by vi (pid 7): stop it", "correct that"),
         (StackError("the gateway did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "for details"),
         (StackError("the gateway did not start:\n"), "the gateway did not start:", "for details"),
         (StackError('not ready: {"checks": [{"name": "path", "ok": false, "text": "none", "fix": "point it"}]}'),

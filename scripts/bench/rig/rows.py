@@ -146,8 +146,8 @@ class Rows:
 
     async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], largest: float, times: int) -> Grown:
         """The same work with ever more to do, and then ever less, so many ``times``: the machine is not always as fast.
-        The largest comes ``largest`` times in a row, and once at least; smaller work the more often, at most ``MOST`` times,
-        since what follows idleness is dearer."""
+        The largest comes ``largest`` times in a row, and once at least; smaller work the more often, at most ``MOST``
+        times, since what follows idleness is dearer."""
         answers = [defaultdict[str, list[Told]](list) for _ in sizes]
         rounds: list[list[dict[str, float]]] = []
         await self._rest()
