@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -49,6 +50,17 @@ async def test_it_ends_with_all_it_has_started(code: str, ends: int) -> None:
     assert await family.end(0.2) == ends
     assert await family.end(0.2) == ends
     await family.process.stdout.read()
+
+
+async def test_who_does_not_listen_is_a_connection_that_is_gone() -> None:
+    family = await lifeline.start("/bin/sh", "-c", "exit 3", stdin=asyncio.subprocess.PIPE)
+    with suppress(ChildProcessError):  # the loop's own thread may be faster
+        os.waitid(os.P_PID, family.process.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - the loop is to be busy
+    with suppress(ConnectionError):  # asyncio may not have noticed
+        await lifeline.tell(family.process, b"hello")
+    assert await family.end(0.2) == 3
+    with pytest.raises(ConnectionError):
+        await lifeline.tell(family.process, b"hello")
 
 
 @pytest.mark.parametrize("command", NO_PROGRAMS)

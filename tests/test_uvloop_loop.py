@@ -8,6 +8,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any
 
+import psutil
 import pytest
 
 from tests import test_lifeline as of_lifeline
@@ -45,6 +46,7 @@ def test_a_child_is_in_the_group_that_it_is_given() -> None:
 def test_a_group_that_is_not_there_is_an_os_error() -> None:
     with pytest.raises(PermissionError):
         on_uvloop(group_of_a_child(process_group=1))
+    psutil.wait_procs(of_lifeline.members(), 20)  # what was to be the child ends
 
 
 @pytest.mark.parametrize("options", [{"env": {"A": "b\0c"}}, {"env": {"A\0": "b"}}, {"cwd": "/\0"}], ids=str)
@@ -56,6 +58,10 @@ def test_a_nul_is_refused_wherever_it_stands(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("code", "ends"), of_lifeline.ENDS)
 def test_a_family_ends_whole(code: str, ends: int) -> None:
     on_uvloop(of_lifeline.test_it_ends_with_all_it_has_started(code, ends))
+
+
+def test_who_does_not_listen_is_a_connection_that_is_gone() -> None:
+    on_uvloop(of_lifeline.test_who_does_not_listen_is_a_connection_that_is_gone())
 
 
 @pytest.mark.parametrize("command", of_lifeline.NO_PROGRAMS)

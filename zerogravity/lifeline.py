@@ -14,6 +14,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import EPIPE
 from typing import Any
 
 SHELL = "/bin/sh"
@@ -55,6 +56,16 @@ async def start(*command: str, **options: Any) -> ProcessGroup:
         await watcher.wait()
         raise
     return ProcessGroup(process, watcher)
+
+
+async def tell(process: Process, data: bytes) -> None:
+    """Write to its standard input. Raises ConnectionError when it does not listen any more."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(data)
+        await process.stdin.drain()
+    except RuntimeError as error:  # uvloop's, where the process has ended before
+        raise BrokenPipeError(EPIPE, str(error)) from None
 
 
 def run[T](main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:

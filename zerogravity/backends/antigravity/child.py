@@ -157,8 +157,7 @@ class LsChild:
         stdin = process.stdin
         assert stdin is not None
         with suppress(ConnectionError):
-            stdin.write(metadata())
-            await stdin.drain()
+            await lifeline.tell(process, metadata())
         stdin.close()
         with suppress(ConnectionError):
             await stdin.wait_closed()

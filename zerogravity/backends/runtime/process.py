@@ -175,10 +175,8 @@ async def _drain(process: asyncio.subprocess.Process) -> None:
 
 async def _greet(process: asyncio.subprocess.Process) -> handshake.Listening:
     """Say hello, and learn where it listens. Raises OSError, EOFError or HandshakeError."""
-    assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(handshake.greeting())
-    await process.stdin.drain()
+    await lifeline.tell(process, handshake.greeting())
     size = handshake.size_of(await process.stdout.readexactly(handshake.LENGTH.size))
     return handshake.read(await process.stdout.readexactly(size))
 
