@@ -95,6 +95,17 @@ def test_texts_that_only_together_look_like_a_secret_are_left_to_the_end():
     assert spread_secrets_masked([said("sk-"), replace(said("x"), events=(ThinkingDelta(SECRET[3:]),))]) is None
 
 
+@pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta])
+def test_what_another_kind_parts_is_shown_as_one_text(kind):
+    other = ThinkingDelta if kind is TextDelta else TextDelta
+    told = [kind("sk-"), other("hm"), kind(SECRET[3:9]), other("well"), kind(SECRET[9:] + " and sk-"), kind(SECRET[3:])]
+    masked = spread_secrets_masked([Record(seq, 0, 0, b"", (event,)) for seq, event in enumerate(told)])
+    assert masked is not None
+    events = [event for record in masked for event in record.events]
+    assert "".join(event.text for event in events if isinstance(event, kind)) == "[redacted] and [redacted]"
+    assert "".join(event.text for event in events if isinstance(event, other)) == "hmwell"
+
+
 @given(record_lists() | served_lists())
 @example([Record(0, 0, 0, b"", (InlineData("image/png", "AAAA", draft=True),))])
 def test_no_event_without_secrets_is_changed(records):

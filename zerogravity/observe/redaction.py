@@ -47,6 +47,7 @@ _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _DIGITS_COUNT = (b"\\u", b"ya00.", b"0//0")  # where it matters which digits they are: escapes, beginnings of tokens
 _BETWEEN = "\0"  # no secret goes across it, and each text begins and ends at an edge
 _FRAME, _FRAMES = 1024, 2048  # bytes of a frame that is remembered, and how many are
+_Delta = tuple[type[Event], tuple[int, int], str]  # kind, (record, event), text
 _known_frames: set[bytes] = set()  # without their texts, digits as 0
 
 
@@ -204,33 +205,49 @@ def spread_secrets_masked(records: Iterable[Record]) -> list[Record] | None:
     given = list(records)
     if _are_clean_together(given):
         return None
+    deltas = list(_deltas(given))
+    known = {place: text for _, place, text in deltas}
     masked: dict[tuple[int, int], str] = {}
-    for _, run in groupby(_deltas(given), key=lambda delta: delta[0]):
-        places = list(run)
-        texts = [text for _, _, text in places]
-        whole = "".join(texts)
-        if not redact.is_clean(whole) and (new := redact.pieces(texts)) != list(map(redact.text, texts)):
-            masked |= {place: text for (_, place, _), text in zip(places, new, strict=True)}
+    for places in _told_together(deltas):
+        texts = [masked.get(place, known[place]) for place in places]
+        if not redact.is_clean("".join(texts)) and (new := redact.pieces(texts)) != list(map(redact.text, texts)):
+            masked |= dict(zip(places, new, strict=True))
     if not masked:
         return None
     return [_with_texts(record, masked) for record in given]
 
 
-def _are_clean_together(records: Iterable[Record]) -> bool:
-    """Whether there is no secret in what the deltas say, run by run: in one go, since nearly always there is none."""
+def _told_together(deltas: Sequence[_Delta]) -> Iterator[list[tuple[int, int]]]:
+    """The places of deltas that are read as one text: of each run, as the client got it, and then of each kind, as an
+    answer is shown."""
+    for _, run in groupby(deltas, key=lambda delta: delta[0]):
+        yield [place for _, place, _ in run]
+    for kind in _TEXTS:
+        yield [place for one, place, _ in deltas if one is kind]
+
+
+def _are_clean_together(records: Sequence[Record]) -> bool:
+    """Whether there is no secret in what the deltas say, run by run, and kind by kind: in one go, since nearly always
+    there is none."""
     texts: list[str] = []
     run: type[Event] | None = None
+    runs = 0
     for record in records:
         for event in record.events:
             if isinstance(event, _TEXTS):
                 if run is not (run := type(event)):
                     texts.append(_BETWEEN)
+                    runs += 1
                 texts.append(event.text)
+    if runs > len(_TEXTS):
+        for kind in _TEXTS:
+            texts.append(_BETWEEN)
+            texts += (event.text for record in records for event in record.events if isinstance(event, kind))
     return redact.is_clean("".join(texts))
 
 
-def _deltas(records: Iterable[Record]) -> Iterator[tuple[type[Event], tuple[int, int], str]]:
-    """(kind, (record, event), text) of each delta. Other events between two deltas of a kind do not part their text."""
+def _deltas(records: Iterable[Record]) -> Iterator[_Delta]:
+    """Other events between two deltas of a kind do not part their text."""
     for record in records:
         for number, event in enumerate(record.events):
             if isinstance(event, TextDelta | ThinkingDelta):
