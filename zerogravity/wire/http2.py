@@ -10,6 +10,7 @@ the connection ends all of them (5.4).
 from __future__ import annotations
 
 import re
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ CODES = (
     "FRAME_SIZE_ERROR", "REFUSED_STREAM", "CANCEL", "COMPRESSION_ERROR", "CONNECT_ERROR", "ENHANCE_YOUR_CALM",
     "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED",
 )  # fmt: skip
+_HEAD = struct.Struct(">HBBBL")  # of a frame: its length in two parts, kind, flags, stream
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _NO_VALUE = re.compile(rb"[\r\n\0]")
 _NEVER = OF_A_CONNECTION | {b"transfer-encoding"}  # in HTTP/2
@@ -109,8 +111,9 @@ class Http2:
         self._rest = b""
         self._events: list[Event] = []
         self._streams: dict[int, _Stream] = {}
-        self._run_of: _Stream | None = None  # whose data comes in a row
+        self._run_of = -1  # the stream whose data comes in a row
         self._run: list[bytes] = []
+        self._run_bytes = 0  # with its padding
         self._sending: deque[_Stream] = deque()  # whose bodies have not gone out
         self._last = -1  # the number of the newest
         self._read = 0
@@ -185,63 +188,71 @@ class Http2:
     # -- frames ----------------------------------------------------------------------------------------------
 
     def _read_frames(self, data: bytes) -> None:
-        at, end = 0, len(data)
+        at, end, head = 0, len(data), _HEAD.unpack_from
         try:
             while end - at >= 9:
-                length = int.from_bytes(data[at : at + 3])
+                high, low, kind, flags, number = head(data, at)
+                length, number = high << 8 | low, number & MOST
                 if length > FRAME_BYTES:
                     raise _ConnectionError("FRAME_SIZE_ERROR", f"no frame, or one too large: {data[at : at + 9]!r}")
                 start, stop = at + 9, at + 9 + length
                 if stop > end:
                     break
-                kind, flags, number = data[at + 3], data[at + 4], int.from_bytes(data[at + 5 : start]) & MOST
                 at = stop
-                if self._head is not None and (kind != CONTINUATION or number != self._head[0]):
-                    raise _ConnectionError("PROTOCOL_ERROR", "a head is not continued")
-                if self.streams is None and kind != SETTINGS:
-                    raise _ConnectionError("PROTOCOL_ERROR", "no settings come first")
-                if kind == DATA:
-                    self._data(number, flags, data[start:stop])
-                elif kind <= CONTINUATION:
-                    self._flush()
-                    self._TAKE[kind](self, number, flags, data[start:stop])
+                if kind == DATA and not flags and number == self._run_of:  # nearly each one
+                    self._run.append(data[start:stop])
+                    self._run_bytes += length
+                else:
+                    self._read_frame(kind, flags, number, data[start:stop])
             self._rest = data[at:]
         finally:
             self._flush()
 
+    def _read_frame(self, kind: int, flags: int, number: int, payload: bytes) -> None:
+        if self._head is not None and (kind != CONTINUATION or number != self._head[0]):
+            raise _ConnectionError("PROTOCOL_ERROR", "a head is not continued")
+        if self.streams is None and kind != SETTINGS:
+            raise _ConnectionError("PROTOCOL_ERROR", "no settings come first")
+        if kind == DATA:
+            self._data(number, flags, payload)
+        elif kind <= CONTINUATION:
+            self._flush()
+            self._TAKE[kind](self, number, flags, payload)
+
     def _data(self, number: int, flags: int, payload: bytes) -> None:
         """What comes in a row for one stream is one piece."""
-        self._read += (size := len(payload))  # of the connection's window, whoever gets it
+        if number != self._run_of:
+            self._flush()
+            self._stream(number, "data")
+            self._run_of = number
+        self._run_bytes += len(payload)
+        self._run.append(_unpadded(payload) if flags & PADDED else payload)
+        if flags & END_STREAM:
+            self._flush(whole=True)
+
+    def _flush(self, *, whole: bool = False) -> None:
+        """The data of a stream that came in a row. ``whole``: its answer ends with it."""
+        if self._run_of < 0:
+            return
+        number, run, size = self._run_of, self._run, self._run_bytes
+        self._run_of, self._run, self._run_bytes = -1, [], 0
+        self._read += size  # of the connection's window, whoever gets it
         if self._read > WINDOW // 2:
             self._out.append(_window(0, self._read))
             self._read = 0
-        stream = self._stream(number, "data")
-        if stream is not self._run_of:
-            self._flush()
-            self._run_of = stream
-        if flags & PADDED:
-            payload = _unpadded(payload)
+        stream = self._streams.get(number)
         if stream is None:
-            return
-        self._run.append(payload)
-        if flags & END_STREAM:
-            self._flush()
-            self._whole(stream)
             return
         stream.read += size
-        if stream.read > STREAM_WINDOW // 2:
+        if stream.read > STREAM_WINDOW // 2 and not whole:
             self._out.append(_window(number, stream.read))
             stream.read = 0
+        if data := run[0] if len(run) == 1 else b"".join(run):
+            self._body(stream, data)
+        if whole:
+            self._whole(stream)
 
-    def _flush(self) -> None:
-        """The data of a stream that came in a row."""
-        stream, run = self._run_of, self._run
-        if stream is None:
-            return
-        self._run_of, self._run = None, []
-        data = run[0] if len(run) == 1 else b"".join(run)
-        if not data or stream.number not in self._streams:
-            return
+    def _body(self, stream: _Stream, data: bytes) -> None:
         if not stream.begun:
             self._fail(stream, "PROTOCOL_ERROR", "data before a head")
         elif stream.left is None:
