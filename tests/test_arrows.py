@@ -99,7 +99,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
     "capture.addon": (
-        *BASE, "capture", "carrier", "compose", "config", "logs", "observe.log_output", "observe.machine",
+        *BASE, "capture", "carrier", "compose", "config", "logs", "memory", "observe.log_output", "observe.machine",
     ),
     "capture.interceptor": (
         *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.mitm", "capture.passive", "capture.proxy_guard", "hosts",
@@ -127,8 +127,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cli": (
         *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
         "capture.master", "certs", "compose", "config", "config_sources", "event_loop", "failover", "hosts", "lifeline",
-        "observe", "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep", "store.usage",
-        "surfaces", "testing",
+        "memory", "observe", "store.address", "store.base", "store.redis.usage", "store.responses", "store.upkeep",
+        "store.usage", "surfaces", "testing",
     ),
     "recording": ("config", "core", "observe", "store.address", "store.redis.usage", "store.usage", "surfaces"),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -17,7 +17,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
 
 from zerogravity import config as configuration
-from zerogravity import logs
+from zerogravity import logs, memory
 from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
 from zerogravity.carrier.pool import Carrier
 from zerogravity.compose import Gateway, gateway
@@ -61,6 +61,7 @@ class Capture:
 
     def load(self, loader: Loader) -> None:
         logs.install()
+        memory.reuse()
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses

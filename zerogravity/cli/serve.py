@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from zerogravity import ADDON, event_loop
+from zerogravity import ADDON, event_loop, memory
 from zerogravity.cli import banner, imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
@@ -48,8 +48,7 @@ BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERT
 @click.option("--repoint/--no-repoint", default=None,
               help="Make the running language server call the gateway, without a restart, and Google again at the end "
                    "(reverse mode).")  # fmt: skip
-@click.option("--trace/--no-trace", default=None,
-              help="Keep a redacted trace folder of each turn [default: --trace].")  # fmt: skip
+@click.option("--trace/--no-trace", default=None, help="Keep a redacted trace folder of each turn [default: --trace].")
 @click.option("--passive/--no-passive", "capture_passive", default=None,
               help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
 @config_file
@@ -68,12 +67,13 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     """
     from zerogravity import config as configuration
 
+    memory.reuse()  # before there is a thread
     given = {name: value for name, value in flags.items() if value is not None}
     more = {"mode": mode, "intercept": False if no_mitm else None, "log": log}
     config = configuration.load({**given, **more}, file=config_file).config
     refuse_idle(config)
-    form, verbosity, bell = config.log or "text", "warn" if quiet else "info", bell_of(sys.stderr)
-    started, loop_factory = _started(form, bell, quiet=quiet), event_loop.factory(config.loop)
+    form, bell, loop_factory = config.log or "text", bell_of(sys.stderr), event_loop.factory(config.loop)
+    started = _started(form, bell, quiet=quiet)
     if not config.intercept:
         with imports.quick():
             from zerogravity.compose import serve as serve_gateway
@@ -85,7 +85,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
 
         given |= {"config": config_file} if config_file is not None else {}
         options = intercepting(config, given, google, proxy_port, certs_dir)
-        work = serve_master(options, settings, verbosity=verbosity, started=started)
+        work = serve_master(options, settings, verbosity="warn" if quiet else "info", started=started)
     with printed(sys.stdout, form, quiet=quiet), closing(bell) if bell is not None else nullcontext():
         run(work, loop_factory)
 

@@ -109,9 +109,8 @@ class TurnWriter:
             lines: list[bytes] = []
             for some in paced(records[start : start + AT_ONCE]):
                 redacted = redaction.redacted_records(some)
-                self._masked = self._masked or any(
-                    record.events != given.events for record, given in zip(redacted, some, strict=True)
-                )
+                if redacted is not some and not self._masked:
+                    self._masked = any(one.events != given.events for one, given in zip(redacted, some, strict=True))
                 made = [self._line(record, events) for record in redacted]
                 lines.append(b"\n".join((*made, b"")))
                 self._written += len(made)
