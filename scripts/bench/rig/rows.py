@@ -9,6 +9,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +21,7 @@ from rig.systems import Rig, System, environment
 
 SIZE = 40  # bytes of an event's text
 SHORT_LULL = 15  # ms
+FLOOD_LULL = 50  # ms: shorter than what a trace waits for, which a long stream is beside
 SURFACES = ("chat", "responses", "messages", "gemini")
 Told = dict[str, Any]
 
@@ -32,7 +34,7 @@ class Scale:
 
     rounds: int = 3
     lull: int = 300
-    rest: float = 0.75
+    rest: float = 1.25  # a turn is in its trace after 0.25 s, and in the index half a second later
     flood: int = 10_000
     lengths: tuple[int, int, int] = (1_000, 10_000, 100_000)
     paced: int = 100
@@ -46,8 +48,8 @@ class Scale:
     open: int = 1000
     silent: float = 4.0
     sizes: tuple[int, int, int] = (10_000, 1_000_000, 8_000_000)
-    sized: int = 4
-    flooded: int = 7
+    sized: int = 3
+    flooded: int = 6
     starts: int = 3
 
 
@@ -65,14 +67,15 @@ def full(rounds: int) -> Scale:
         scale,
         rounds=rounds,
         turns=max(scale.turns * rounds // scale.rounds, scale.block),
-        sized=rounds + 1,
-        flooded=2 * rounds + 1,
+        sized=rounds,
+        flooded=2 * rounds,
     )
 
 
 LEAST = 1e-8  # seconds of CPU: what work that is too little to measure seems to cost
 MOST = 20  # turns of a sample
-FEW = 2  # rounds in which what is not judged is measured as well
+KEEP_ONE = {"ZEROGRAVITY_LIMITS_STORE_TURNS": "1"}
+FEW = 1  # rounds, of what is not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,8 @@ class Rows:
         await self._rest()
         await ROWS[row](self)
 
-    async def _rest(self) -> None:
-        pids = [system.pid for system in self._all("chat") if system.pid is not None]
+    async def _rest(self, *systems: System) -> None:
+        pids = [system.pid for system in systems or self._all("chat") if system.pid is not None]
         if not await cost.rest(pids, self.scale.rest):
             self.report.notes.append("earlier work went on beside a row")
 
@@ -132,13 +135,25 @@ class Rows:
         return told
 
     async def _interleaved(
-        self, where: str, systems: Sequence[System], rounds: int, **work: Any
+        self, where: str, systems: Sequence[System], rounds: int, *, rested: bool = False, **work: Any
     ) -> dict[str, list[Told]]:
+        """``rested``: nothing of earlier turns, such as their traces, falls into a gateway's work."""
         seen = defaultdict[str, list[Told]](list)
         for number in range(rounds):
             for system in systems if number % 2 else reversed(systems):
+                if rested and system.ls is not None:
+                    await self._rest(system)
                 seen[system.name].append(await self._ask(where, system, **work))
         return seen
+
+    async def _compared(
+        self, where: str, work: Told, rounds: int, *surfaces: str, rested: bool = False
+    ) -> dict[str, list[Told]]:
+        """What is judged, in all rounds, and then what stands beside it, in few: direct, and ``surfaces``."""
+        judged = self.rig.mitmdump, *self.rig.ours("chat")
+        seen = await self._interleaved(where, judged, rounds, rested=rested, **work)
+        beside = self.rig.direct, *self.rig.ours(*(one for one in surfaces if one != "chat"))
+        return seen | await self._interleaved(where, beside, FEW, rested=rested, **work)
 
     def _stream(self, events: int, interval: int, lull: int) -> dict[str, Any]:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
@@ -147,34 +162,42 @@ class Rows:
     async def _grown(self, what: str, sizes: Sequence[int], works: Sequence[Told], largest: float, times: int) -> Grown:
         """The same work with ever more to do, and then ever less, so many ``times``: the machine is not always as fast.
         The largest comes ``largest`` times in a row, and once at least; smaller work the more often, at most ``MOST``
-        times, since what follows idleness is dearer."""
-        answers = [defaultdict[str, list[Told]](list) for _ in sizes]
-        rounds: list[list[dict[str, float]]] = []
-        await self._rest()
-        for number in range(times):
-            rounds.append([{} for _ in sizes])
-            for system in (*([self.rig.mitmdump] if number < FEW else []), *self.rig.ours("chat")):
-                places = range(len(sizes))
-                for place in reversed(places) if number % 2 else places:
-                    assert system.pid is not None
-                    count = min(max(round(largest * sizes[-1] / sizes[place]), 1), MOST)
-                    before = cost.cpu(system.pid)
-                    answer = await self._ask(what.format(sizes[place]), system, count=count, **works[place])
-                    if system.ls is not None:  # bare mitmdump leaves nothing to do behind a turn
-                        await self._rest()
-                    rounds[-1][place][system.name] = (cost.cpu(system.pid) - before) / count
-                    answers[place][system.name].append(answer)
+        times, since what follows idleness is dearer. In gateways that keep one turn, so that each pays for its own
+        end, and a large one that ran before has left memory that can be used again."""
+        async with AsyncExitStack() as stack:
+            gateways = [await stack.enter_async_context(self.rig.gateway(name, **KEEP_ONE)) for name in self.rig.trees]
+            ours = [gateway.system("chat") for gateway in gateways]
+            answers = [defaultdict[str, list[Told]](list) for _ in sizes]
+            rounds: list[list[dict[str, float]]] = []
+            for system in (self.rig.mitmdump, *ours):
+                await self._worked(what.format(sizes[-1]), system, **works[-1])
+            for number in range(times):
+                rounds.append([{} for _ in sizes])
+                for system in (*([self.rig.mitmdump] if number < FEW else []), *ours):
+                    places = range(len(sizes))
+                    for place in reversed(places) if number % 2 else places:
+                        count = min(max(round(largest * sizes[-1] / sizes[place]), 1), MOST)
+                        cpu, told = await self._worked(what.format(sizes[place]), system, count=count, **works[place])
+                        rounds[-1][place][system.name] = cpu / count
+                        answers[place][system.name].append(told)
         return Grown(sizes, [part(seen, 0, 1) for seen in answers], rounds)
+
+    async def _worked(self, where: str, system: System, **work: Any) -> tuple[float, Told]:
+        """CPU (seconds) of all there is to do, and what was told."""
+        assert system.pid is not None
+        before = cost.cpu(system.pid)
+        told = await self._ask(where, system, **work)
+        if system.ls is not None:  # bare mitmdump leaves nothing to do behind a turn
+            await self._ask("a small turn", system, **self._stream(1, 0, SHORT_LULL))  # which drives the last one out
+            await self._rest(system)
+        return cost.cpu(system.pid) - before, told
 
     async def _one_after_another(self) -> dict[str, list[Told]]:
         if self._sequence is None:
             scale = self.scale
             work = self._stream(1, 0, SHORT_LULL) | {"count": scale.block}
-            many = [self.rig.mitmdump, *self.rig.ours("chat")]
-            seen = await self._interleaved("one after another", many, scale.turns // scale.block, **work)
-            few = [self.rig.direct, *self.rig.ours(*(one for one in self.surfaces if one != "chat"))]
-            seen |= await self._interleaved("one after another", few, 2, **work)
-            self._sequence = seen
+            times = scale.turns // scale.block
+            self._sequence = await self._compared("one after another", work, times, *self.surfaces)
         return self._sequence
 
     async def _by_size(self) -> Grown:
@@ -189,11 +212,10 @@ class Rows:
     # -- the rows --------------------------------------------------------------------------------------------------
 
     async def flood(self) -> None:
+        """In the stream's own time; S-7 tells what its trace and its index cost as well."""
         events, add = self.scale.flood, self.report.add
-        where = f"flood of {events:,}"
-        seen = await self._interleaved(
-            where, self._all(), self.scale.rounds, **self._stream(events, 0, self.scale.lull)
-        )
+        where, work = f"flood of {events:,}", self._stream(events, 0, FLOOD_LULL)
+        seen = await self._compared(where, work, self.scale.rounds, *self.surfaces, rested=True)
         cpu = part(seen, 2, 1e6 / (events - 1))
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
         add("S-1", f"{where}, CPU per event", "us", cpu, *goals)
@@ -202,7 +224,7 @@ class Rows:
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
         work = self._stream(scale.paced, scale.interval, scale.lull)
-        seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
+        seen = await self._compared("paced", work, scale.rounds, *self.surfaces)
         p50 = told(seen, "p50")
         goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
         add("S-2", f"paced, each {scale.interval} ms, latency p50", "ms", p50, *goals)
@@ -228,7 +250,7 @@ class Rows:
                 spent = (cost.cpu(system.ls) - ls[system.name]) * 1000 / turns
                 self.report.notes.append(f"the language server took {spent:.2f} ms of CPU a turn ({system.name})")
         work = {"kind": "held", "count": scale.burst, "prompt": "sim:hold", "events": 2, "silent": 0}
-        burst = await self._interleaved(f"{scale.burst} at once", self._all("chat"), scale.rounds, **work)
+        burst = await self._compared(f"{scale.burst} at once", work, scale.rounds)
         cpu = {name: value * 1000 / scale.burst for name, value in told(burst, "cpu").items() if name != "direct"}
         add("S-3", f"{scale.burst} turns at once, CPU to first frame", "ms", cpu, Goal(6), Goal(3))
         add("S-3", f"{scale.burst} turns at once, TTFT p50", "ms", first(burst))
@@ -250,7 +272,7 @@ class Rows:
         scale, add = self.scale, self.report.add
         prompt = f"sim:bench {scale.crowd_events} {scale.crowd_interval} {SIZE}"
         work = {"kind": "streams", "count": scale.crowd, "prompt": prompt, "events": scale.crowd_events}
-        seen = await self._interleaved(f"{scale.crowd} turns", self._all("chat"), max(scale.rounds - 1, 1), **work)
+        seen = await self._compared(f"{scale.crowd} turns", work, max(scale.rounds - 1, 1))
         what = f"{scale.crowd} turns at once"
         add("S-5", f"{what}, failed", "turns", failed(seen), Goal(0), Goal(0))
         rate = medians({name: [one["events"] / one["took"] for one in found] for name, found in seen.items()})
@@ -294,12 +316,12 @@ class Rows:
         floods = [self._stream(events, 0, 0) | {"settle": 0} for events in lengths]  # a flood is no cold start
         self._steps(
             await self._grown("flood of {:,}", lengths, floods, 0.5, scale.flooded),
-            "flood of {:,} to {:,}, CPU per event",
+            "flood of {:,} to {:,}, CPU per event with trace and index",
             1e6,
             "us",
             10,
         )
-        self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB", 1e9, "ms", 20)
+        self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB with trace and index", 1e9, "ms", 20)
 
     def _steps(self, grown: Grown, what: str, times: float, unit: str, most: float) -> None:
         """All there is to do: what each step costs per unit, and how far the last one is off the first, in percent."""

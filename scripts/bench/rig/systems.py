@@ -115,8 +115,8 @@ class Rig:
         return "".join(f"\n{file.read_text()[-LOG:]}" for file in self.folder.glob("*/log"))
 
     @asynccontextmanager
-    async def gateway(self, name: str) -> AsyncIterator[Gateway]:
-        """A new one of the tree ``name``, with a language server of its own."""
+    async def gateway(self, name: str, **settings: str) -> AsyncIterator[Gateway]:
+        """A new one of the tree ``name``, with a language server of its own. ``settings``: of its environment."""
         port, folder = free_port(), Path(tempfile.mkdtemp(dir=self.folder))
         async with AsyncExitStack() as stack:
             arguments = str(self.folder / "ls.pem"), CSRF, f"http://127.0.0.1:{port}"
@@ -131,7 +131,7 @@ class Rig:
                 **environment(), **WIDE, "ZEROGRAVITY_READY_FILE": str(folder / "ready"),
                 "ZEROGRAVITY_LS_CSRF": CSRF, "ZEROGRAVITY_DATA_DIR": str(folder / "data"),
                 "ZEROGRAVITY_CONFIG": str(self.folder / "config.toml"), "PYTHONPATH": str(self.trees[name]),
-                **self.settings.get(name, {}),
+                **settings, **self.settings.get(name, {}),
             }  # fmt: skip
             log = stack.enter_context((folder / "log").open("wb"))
             options = {"env": env, "cwd": self.trees[name], "stdout": log, "stderr": log}
