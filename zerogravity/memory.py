@@ -1,8 +1,8 @@
 """How glibc's heap is used; elsewhere nothing is done.
 
-While turns run, what is free in it is used again: to get pages from the system costs more than all else that a large
-request does with them (measured: of 64 ms for each MB of a history of 8 MB, 30 are the kernel's). Once things are calm,
-what a burst of turns has left goes back (13 of 200 MiB after 1,000 turns).
+While turns run, what is free in it is used again: new pages cost nearly as much as all else that is done for a large
+request (measured: of 64 ms for each MB of a history of 8 MB, 30 are the kernel's). Once things are calm, what a burst
+of turns has left goes back (13 of 200 MiB after 1,000 turns).
 """
 
 from __future__ import annotations
