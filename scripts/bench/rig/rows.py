@@ -320,14 +320,18 @@ class Rows:
             1e6,
             "us",
             10,
+            of_bare=0.6,  # S-1's target, for all that a flood costs
         )
         self._steps(await self._by_size(), "history of {:,} to {:,}, CPU per MB with trace and index", 1e9, "ms", 20)
 
-    def _steps(self, grown: Grown, what: str, times: float, unit: str, most: float) -> None:
+    def _steps(
+        self, grown: Grown, what: str, times: float, unit: str, most: float, of_bare: float | None = None
+    ) -> None:
         """All there is to do: what each step costs per unit, and how far the last one is off the first, in percent."""
         for place, (less, more) in enumerate(pairwise(grown.sizes)):
             step = {name: steps[place] * times for name, steps in grown.steps.items()}
-            self.report.add("S-7", what.format(less, more), unit, step)
+            goals = [] if of_bare is None else [Goal(of_bare * step["bare"], f"{of_bare} bare")]
+            self.report.add("S-7", what.format(less, more), unit, step, *goals)
         off = {name: abs(steps[-1] / max(steps[0], LEAST) - 1) * 100 for name, steps in grown.steps.items()}
         self.report.add("S-7", "   the last step, off the first", "%", off, Goal(most))
 
