@@ -61,7 +61,7 @@ class Capture:
 
     def load(self, loader: Loader) -> None:
         logs.install()
-        memory.reuse()
+        memory.reuse()  # in mitmdump: ``serve`` has done so before
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses

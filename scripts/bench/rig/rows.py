@@ -1,4 +1,4 @@
-"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count."""
+"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count, means in S-7."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Scale:
 
     rounds: int = 3
     lull: int = 300
-    rest: float = 1.25  # a turn is in its trace after 0.25 s, and in the index half a second later
+    rest: float = 1.25  # a turn goes to its trace after 0.25 s, to the index 0.5 to 1 s later
     flood: int = 10_000
     lengths: tuple[int, int, int] = (1_000, 10_000, 100_000)
     paced: int = 100
