@@ -23,7 +23,8 @@ PURE_CAPTURE = tuple(
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {
     "errors": ("redact",),  # the one redactor: other people's words go through it where they become a fault
-    "redact": ("wire.jsonio", "wire.narrow"),
+    "redact": ("secret_spans", "wire.jsonio", "wire.narrow"),
+    "secret_spans": (),
     "logs": ("redact",),
     "ids": (),
     "hosts": (),

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import json_values, texts
-from zerogravity import redact
+from zerogravity import redact, secret_spans
 from zerogravity.redact import MASK
+from zerogravity.secret_spans import OVERLAP, WINDOW
 from zerogravity.surfaces.json_schema import convert
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
@@ -40,6 +41,16 @@ TEXTS = [
     ("password = 'hunter22'", "password = '[redacted]'"),
     ("token: abcdefgh1", "token: [redacted]"),
     ("my \u017fecret = 'hunter22', a secret", "my \u017fecret = '[redacted]', a secret"),
+    # letters beyond ASCII that are the same where case is ignored, and one that is two in lower case
+    ("my \u017fecret = 'hunter22'", "my \u017fecret = '[redacted]'"),
+    ("\u0130\u0130 to\u212aen = 'hunter22'", "\u0130\u0130 to\u212aen = '[redacted]'"),
+    ("\u0130 CREDENT\u0130AL = 'hunter22' \u0130", "\u0130 CREDENT\u0130AL = '[redacted]' \u0130"),
+    ("\u65e5\u672c \U0001f600 token: abcdefgh1", "\u65e5\u672c \U0001f600 token: [redacted]"),
+    (f"{'LONG_' * 60}KEY=abcdef", f"{'LONG_' * 60}KEY=[redacted]"),
+    ("private_key: abcdefgh1, access-key: abcdefgh1", "private_key: [redacted], access-key: [redacted]"),
+    ("x?my_token=abc&n=1;auth=abc", "x?my_token=[redacted]&n=1;auth=[redacted]"),
+    ("token=abcdefgh1token=abcdefgh1 token=abcdefgh1", "token=[redacted] token=[redacted]"),
+    ("secret: \"token: 'abcdef'\"", "secret: \"[redacted]'abcdef'\""),
     ('x = "-----BEGIN PRIVATE KEY-----\nabc"', 'x = "[redacted]"'),
     ("a%2Fsk-abcdefgh12%20b", "a%2F[redacted]%20b"),
     (
@@ -59,6 +70,7 @@ TEXTS = [
     # however many stand in a row
     (" " + "AKIA" * 15_000, " " + "[redacted]" * 3_000),
     (("ghp_" + "a" * 16 + " ") * 3_000, "[redacted] " * 3_000),
+    (f"{'eyJabcdef.abcdef.' * 2}abcdef", "[redacted].abcdef.abcdef"),
     # and what only looks like one
     ("a cookie: eat it", "a cookie: eat it"),
     (
@@ -71,7 +83,11 @@ TEXTS = [
     ("promptTokenCount: 12345678", "promptTokenCount: 12345678"),
     ("max_tokens = 12345678", "max_tokens = 12345678"),
     ("token = tokenizer.next_token1()", "token = tokenizer.next_token1()"),
+    ("token=abcdefgh1token=abcdefgh1(x)", "token=abcdefgh1token=abcdefgh1(x)"),
     ("http://localhost:8741/v1", "http://localhost:8741/v1"),
+    ("the key = 'abcdefgh1', a monkey: abcdefgh1", "the key = 'abcdefgh1', a monkey: abcdefgh1"),
+    ("f(my_token=abc, key=abc)", "f(my_token=abc, key=abc)"),
+    (f"x{'LONG_' * 60}KEY=abcdef, _KEY=abcdef, KEY=abcdef", f"x{'LONG_' * 60}KEY=abcdef, _KEY=abcdef, KEY=abcdef"),
     ("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----"),
     ("", ""),
 ]
@@ -259,7 +275,7 @@ def test_a_request_is_redacted_by_the_names_of_its_members_however_large_it_is()
 
 
 @pytest.mark.parametrize("offset", [-40, -20, -14, -5, -1, 0, 1, 3])
-@pytest.mark.parametrize("edge", [redact.WINDOW, redact.WINDOW + redact.OVERLAP, 2 * redact.WINDOW])
+@pytest.mark.parametrize("edge", [WINDOW, WINDOW + OVERLAP, 2 * WINDOW])
 def test_windows_do_not_cut_secrets(edge, offset):
     start = edge + offset
     value = " " * start + "sk-abcdefgh1234567890" + " " * 200_000 + "ya29.abcdefgh"
@@ -268,14 +284,14 @@ def test_windows_do_not_cut_secrets(edge, offset):
 
 @pytest.mark.parametrize("offset", range(4))
 def test_windows_do_not_cut_words(offset):
-    value = " " * (redact.WINDOW - offset) + "task-management-software" + " " * 20_000
+    value = " " * (WINDOW - offset) + "task-management-software" + " " * 20_000
     assert redact.text(value) == value
 
 
 def test_long_texts_are_the_same_in_windows_and_whole():
     value = "".join(f"line {n}: key=value{n} and sk-abcdefgh{n} {PEM if n % 50 == 0 else ''}\n" for n in range(3000))
-    assert len(value) > 2 * redact.WINDOW
-    assert redact.text(value) == redact._cut(value, redact._spans_within(value))
+    assert len(value) > 2 * WINDOW
+    assert redact.text(value) == redact._cut(value, secret_spans.spans_within(value))
 
 
 # -- for all input ---------------------------------------------------------------------------------------------------

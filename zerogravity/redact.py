@@ -7,17 +7,17 @@ It cannot recognise a secret that looks like any other word; reliability-and-sec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import cast
 
+from zerogravity.secret_spans import spans
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
 PARSE_LIMIT = 4 << 20  # bytes of events; larger ones are redacted as text, since to parse is one step
-WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of a long text: each is a short step, so that other threads run
 
 SHOWN_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
@@ -55,71 +55,9 @@ _SCHEMA_MEMBERS: Mapping[str, int] = {
     **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"), _NAMED_SCHEMAS),
 }  # fmt: skip
 # Descriptions also hold what a translation found no keyword for (``surfaces.common.schema``).
-_HINTS = re.compile(r"(\b(?:Must be|\w+:)\s+)(?=[\"\[{\d-])\S.*", re.DOTALL)
+_TOLD = re.compile(r"(\b(?:Must be|\w+:)\s+)(?=[\"\[{\d-])\S.*", re.DOTALL)
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const", "properties"})
-
-# A token starts at a word boundary; an escape like \n in JSON inside JSON, or %2F in a URL, is one as well.
-_EDGE = re.compile(r"(?<![A-Za-z0-9_\-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})")
-# A fixed prefix (found by plain search: bodies are megabytes of base64) → what follows it.
-_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (begin, re.compile(re.escape(begin) + rest))
-    for begins, rest in (
-        ("ya29.", r"[A-Za-z0-9_.\-]{4,}"),
-        ("1//0", r"[A-Za-z0-9_\-]{20,}"),
-        ("eyJ", r"[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"),
-        ("sk-", r"[A-Za-z0-9_\-]{8,}"),
-        ("AIza", r"[A-Za-z0-9_\-]{10,}"),
-        ("GOCSPX-", r"[A-Za-z0-9_\-]{10,}"),
-        ("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"[A-Za-z0-9_]{16,}"),
-        ("glpat-", r"[A-Za-z0-9_\-]{16,}"),
-        ("xoxa- xoxb- xoxe- xoxp- xoxr- xoxs-", r"[A-Za-z0-9\-]{10,}"),
-        ("AKIA ASIA", r"[A-Z0-9]{16}"),
-        ("hf_ gsk_", r"[A-Za-z0-9]{20,}"),
-        ("sk_live_ sk_test_ rk_live_ rk_test_", r"[A-Za-z0-9]{10,}"),
-        ("xai- xapp-", r"[A-Za-z0-9\-]{16,}"),
-        ("AQ.", r"[A-Za-z0-9_\-]{20,}"),
-        ("npm_", r"[A-Za-z0-9]{30,}"),
-        ("user_", r"[0-9a-f]{64}[A-Za-z0-9_\-]*"),  # an older metadata.user_id: device, account, session
-    )
-    for begin in begins.split()
-)
-# The same by a character of what they begin with: most are rare in prose (marks, capitals), and to see that a text has
-# none of it costs a thirtieth of a search for several characters.
-_BY_MARK = {mark: [token for token in _TOKENS if min(token[0]) == mark] for mark in map(min, dict(_TOKENS))}
-_WORDS = (  # where case is ignored, to look at the first letter before costs a third
-    r"(?=[acpst])(?:api[_-]?key|token|secret|password|passwd|passphrase|private[_-]?key|access[_-]?key|secret[_-]?key"
-    r"|authorization|credentials?)"
-)
-_OWNER = re.compile(r"((?:device_id|account_uuid)\\*[\"']\s{0,3}:\s{0,3}\\*[\"'])[^\"'\\]+")  # in metadata.user_id
-# What the lower-cased text must contain for the pattern to be tried → pattern; its first group is kept.
-_PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("private key", re.compile(
-        r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^\"]*?"
-        r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|(?=\")|\Z)")),
-    ("device_id", _OWNER),
-    ("account_uuid", _OWNER),
-    ("cookie", re.compile(r"\b((?:set-)?cookie:\s{0,3})(?=[\w.\-]{1,80}=)[^\r\n\"'\\]{4,}", re.IGNORECASE)),
-    ("bearer", re.compile(
-        r"\b(bearer\s+)(?=\S{20}|[A-Za-z]*[0-9._~+/=\-])[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)),
-    ("basic", re.compile(r"\b([Bb]asic\s+)(?=[A-Za-z]{0,60}[A-Z0-9=+/])[A-Za-z0-9+/]{12,}={0,2}")),
-    ("://", re.compile(r"(://[^\s/:@\"'\\]{0,100}:)[^\s/@\"'\\]{1,200}(?=@)")),
-    ("=", re.compile(
-        r"([?&;](?:key|api_?key|token|[a-z]+_token|auth|password|secret)=)[^&\s\"'<>#\\]+", re.IGNORECASE)),
-)  # fmt: skip
-# name: "value" in code, in JSON inside text, in files of environment variables
-_ASSIGNMENTS = (
-    re.compile(r"(" + _WORDS + r"(?:\\*[\"'])?\s{0,3}[:=]\s{0,3}\\*[\"'])[^\"'\\\n]{4,}", re.IGNORECASE),
-    re.compile(r"(\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)\s?[:=]\s?)[^\s\"'\\,;&|<>(){}\[\]$]{4,}"),
-    re.compile(
-        r"(" + _WORDS + r"\s?[:=]\s?)(?=[^\s\"']{0,80}[0-9])[A-Za-z0-9_\-+/=.~]{8,}+(?![(\[])", re.IGNORECASE),
-    # the same inside a schema: "password": {"type": "string", "default": "value"}
-    re.compile(
-        r"(" + _WORDS + r"\\*[\"']\s{0,3}:\s{0,3}\{[^{}]{0,500}?\\{0,15}+[\"'](?:default|const|example)\\*[\"']"
-        r"\s{0,3}:\s{0,3}\\*[\"'])[^\"'\\\n]+", re.IGNORECASE,
-    ),
-)  # fmt: skip
-_ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
 
 _ARRAY, _NUMBER = (list, tuple), (int, float)
 _SCALARS = frozenset({int, float, jsonio.Number, bool, type(None)})
@@ -130,10 +68,6 @@ KNOWN = 16 << 20  # characters, about, of the texts that are remembered to hold 
 KEPT = 100  # bytes that remembering one takes beside its characters
 _known_clean: set[str] = set()
 _known_size = 0
-# Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
-# case costs thirty times as much).
-_SHORT = 512
-_HINT = re.compile("|".join(re.escape(word.lower()) for word in (":", *(begin for begin, _ in (*_TOKENS, *_PHRASES)))))
 
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -162,14 +96,14 @@ def text(value: str) -> str:
     agent sends its history with every request, and each request is shown in several bodies."""
     if value in _known_clean:
         return value
-    if not (spans := _spans(value)):
+    if not (found := spans(value)):
         _remember(value)
-    return _cut(value, spans)
+    return _cut(value, found)
 
 
 def is_clean(value: str) -> bool:
     """Whether nothing in it looks like a secret; for texts that are seen once."""
-    return not _spans(value)
+    return not spans(value)
 
 
 def json_value[T](value: T) -> T:
@@ -201,15 +135,15 @@ def body(data: bytes) -> object:
 def pieces(parts: Sequence[str]) -> list[str]:
     """Deltas of one text, the same number of them: a secret that spans several is found as well."""
     whole = "".join(parts)
-    spans = _spans(whole)
+    found = spans(whole)
     masked: list[str] = []
     start = current = 0
     for part in parts:
         end = start + len(part)
         kept: list[str] = []
         position = start
-        while current < len(spans) and spans[current][0] < end:
-            first, last = spans[current]
+        while current < len(found) and found[current][0] < end:
+            first, last = found[current]
             if first >= start:
                 kept += (whole[position:first], MASK)
             position = max(position, min(last, end))
@@ -284,7 +218,7 @@ def _value(value: object, kind: int, depth: int) -> object:
             inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
             made[shown] = text(item) if type(item) is str and inner == _OPEN else _value(item, inner, depth + 1)
         if kind == _SCHEMA and isinstance(description := made.get("description"), str):
-            made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, description)
+            made["description"] = _TOLD.sub(lambda hint: hint[1] + MASK, description)
         return made
     return value
 
@@ -318,20 +252,13 @@ def _is_schema(value: Mapping[str, object]) -> bool:
     return typed or not _SCHEMA_WORDS.isdisjoint(value)
 
 
-def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
+def _cut(value: str, found: Iterable[tuple[int, int]]) -> str:
     out: list[str] = []
     position = 0
-    for start, end in spans:
+    for start, end in found:
         out += (value[position:start], MASK)
         position = end
     return "".join((*out, value[position:])) if out else value
-
-
-def _spans(value: str) -> list[tuple[int, int]]:
-    """Where the secrets of ``value`` are: in order, disjoint."""
-    if len(value) < _SHORT and not _HINT.search(value.lower()):
-        return []
-    return _spans_within(value) if len(value) <= WINDOW + OVERLAP else _spans_in_windows(value)
 
 
 def _remember(value: str) -> None:
@@ -343,58 +270,3 @@ def _remember(value: str) -> None:
         _known_size = 0
     _known_clean.add(value)
     _known_size += len(value) + KEPT
-
-
-def _spans_in_windows(value: str) -> list[tuple[int, int]]:
-    """So that no single step is long: a secret is found in the window where it begins; the overlap is for its end, the
-    context for what precedes it."""
-    found: list[tuple[int, int]] = []
-    base = 0
-    while base < len(value):
-        context = min(base, CONTEXT)
-        window = value[base - context : base + WINDOW + OVERLAP]
-        spans = [(a - context, b - context) for a, b in _spans_within(window) if context <= a < context + WINDOW]
-        found += ((base + a, base + b) for a, b in spans)
-        base += max(WINDOW, spans[-1][1] if spans else 0)
-    return found
-
-
-def _spans_within(value: str) -> list[tuple[int, int]]:
-    lowered = value.lower()
-    patterns = [pattern for trigger, pattern in _PHRASES if trigger in lowered]
-    if (":" in value or "=" in value) and any(word in lowered for word in _ASSIGNED):
-        patterns += _ASSIGNMENTS
-    found = {(match.end(1), match.end()) for pattern in patterns for match in pattern.finditer(value)}
-    found |= set(_tokens(value, {end for _, end in found}))
-    found |= set(_chained(value, {end for _, end in found}))
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(found):
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _chained(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
-    """Tokens right behind another secret, and right behind those; each end is looked at once."""
-    waiting = list(ends)
-    while waiting:
-        at = waiting.pop()
-        for begin, pattern in _TOKENS:
-            if value.startswith(begin, at) and (match := pattern.match(value, at)) is not None:
-                yield match.span()
-                if match.end() not in ends:
-                    ends.add(match.end())
-                    waiting.append(match.end())
-
-
-def _tokens(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
-    """Tokens at an edge, or at the end of another secret."""
-    for begin, pattern in (token for mark, tokens in _BY_MARK.items() if mark in value for token in tokens):
-        at = value.find(begin)
-        while at >= 0:
-            match = pattern.match(value, at) if at in ends or _EDGE.match(value, at) else None
-            if match is not None:
-                yield match.span()
-            at = value.find(begin, match.end() if match is not None else at + 1)
