@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import cast
 
+from zerogravity.secret_spans import SEAM as SEAM
+from zerogravity.secret_spans import hints as hints
+from zerogravity.secret_spans import may_hold as may_hold
 from zerogravity.secret_spans import spans
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import texts

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import groupby, pairwise
 
 WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64  # of a long text: each is a short step, so that other threads run
@@ -114,6 +114,7 @@ KINDS = (
     _Kind(_NAMES_IN_QUERIES, (_QUERY,), beside="?&;", folded=True, begins_beside=True),
     _ASSIGNED,
 )
+SEAM = max(len(word) for kind in KINDS for word in kind.words) - 1  # characters: a word without its last
 # What matches an ASCII letter where case is ignored and yet does not become it as the others do; "İ" becomes two.
 _ODD_LETTERS = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 
@@ -178,6 +179,16 @@ def _rows(folded: bool) -> tuple[_Row, ...]:
 
 
 _EXACT_ROWS, _FOLDED_ROWS = _rows(False), _rows(True)
+
+
+def hints(value: str) -> int:
+    """What a text has of all that secrets need, as bits; for texts that come in pieces, so that the whole need not be
+    searched once more. For the pieces' bits can be put together: ``hints(a + b)`` are those of ``a`` and those of
+    ``a[-SEAM:] + b``."""
+    if len(value) <= WINDOW + OVERLAP:
+        return _hints(value, fold(value))
+    windows = (value[max(base - SEAM, 0) : base + WINDOW] for base in range(0, len(value), WINDOW))
+    return reduce(lambda bits, window: bits | hints(window), windows, 0)  # each is a short step
 
 
 @lru_cache(KNOWN_HINTS)
