@@ -13,6 +13,7 @@ from zerogravity.core import codec
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
+    Event,
     Failed,
     Finished,
     Record,
@@ -28,6 +29,10 @@ from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.wire import jsonio
 
 FAULT = upstream(429, "rate_limited", "wait", Termination.UPSTREAM_STATUS, details=({"a": 1},))
+LINE = {
+    "seq": 1, "t_ms": [1, 2], "call": 0, "span": [[0, 1], [1, 2]], "file": [[0, 1], [1, 2]],
+    "events": [{"type": "TextDelta", "text": ["a", "b"]}],
+}  # fmt: skip
 TARGET = {"name": "gemini-3-flash", "ls_model": "M18"}
 DETAILS = [
     ChatDetails(include_usage=True, reasoning=(), one_call=True, service_tier="default", metadata={"k": "v"}),
@@ -142,6 +147,56 @@ def test_any_records_come_back(records: list[Record]) -> None:
         assert codec.record_in(line, record.data) == replace(record, t_ns=0)
 
 
+def said(seq: int, *events: Event, call: int = 0, data: bytes = b"{}") -> Record:
+    return Record(seq, seq * 1000, call, data, events, (seq * 10, seq * 10 + 10))
+
+
+A, T, U = TextDelta("a"), ThinkingDelta("t"), Usage(prompt=1)
+
+
+@pytest.mark.parametrize(
+    ("records", "sizes"),
+    [
+        ([], []),
+        ([said(0, A)], [1]),
+        ([said(0, A), said(1, A), said(2, A)], [3]),
+        ([said(0, A, U), said(1, A, U)], [2]),
+        ([said(0, A), said(1, A, U), said(2, A, U)], [1, 2]),  # usage has come
+        ([said(0, T), said(1, T), said(2, A), said(3, A)], [2, 2]),  # thinking is over
+        ([said(0, AttemptOpened()), said(1, A), said(2, A), said(3, Finished("stop"))], [1, 2, 1]),
+        ([said(0, Finished("stop")), said(1, Finished("stop"))], [1, 1]),  # no kind of which there are many
+        ([said(0, A), said(1, A, call=1), said(2, A)], [1, 1, 1]),  # each of another call
+        ([said(0, A, data=b""), said(1, A, data=b"")], [1, 1]),  # polled: nothing of Google's
+        ([said(0), said(1)], [1, 1]),
+    ],
+)
+def test_what_is_alike_in_a_row_is_a_run(records: list[Record], sizes: list[int]) -> None:
+    made = list(codec.runs(records))
+    assert [len(run) for run in made] == sizes
+    assert [record for run in made for record in run] == records
+
+
+def test_a_run_and_the_bytes_of_its_line() -> None:
+    run = [said(7, A, Usage(total=3)), said(8, TextDelta("b"), Usage(total=4))]
+    assert jsonio.dumps(codec.run_out(run, 6000, [(0, 12), (12, 24)])) == (
+        b'{"seq":7,"t_ms":[0.001,0.002],"call":0,"span":[[70,80],[80,90]],"file":[[0,12],[12,24]],"events":'
+        b'[{"type":"TextDelta","text":["a","b"]},{"type":"Usage","total":[3,4]}]}'
+    )
+
+
+@given(record_lists() | served_lists())
+def test_any_runs_come_back(records: list[Record]) -> None:
+    places = [(number, number + 1) for number in range(len(records))]
+    payloads = [record.data for record in records]
+    made: list[Record] = []
+    for run in codec.runs(records):
+        here, origin = places[len(made) : len(made) + len(run)], run[0].t_ns
+        line = codec.run_out(run, origin, here) if len(run) > 1 else codec.record_out(run[0], origin, here[0])
+        told = codec.records_in(json.loads(jsonio.dumps(line)), lambda start, end: b"".join(payloads[start:end]))
+        made += (replace(record, t_ns=record.t_ns + origin) for record in told)
+    assert made == records
+
+
 @given(faults())
 def test_any_fault_comes_back(fault: Fault) -> None:
     assert codec.fault_in(json.loads(json.dumps(codec.fault_out(fault)))) == fault
@@ -159,11 +214,18 @@ def test_any_fault_comes_back(fault: Fault) -> None:
         (codec.event_in, {"type": "Failed", "fault": {"origin": "nobody"}}),
         (codec.fault_in, {"status": 400}),
         (lambda value: codec.record_in(value, b""), {"seq": 1}),
+        (lambda value: codec.record_in(value, b""), {"seq": 1, "t_ms": 1, "call": 0, "span": [0, 1], "events": [""]}),
+        *((lambda value: codec.records_in(value, lambda start, end: b""), {**LINE, **odd}) for odd in (
+            {"t_ms": None}, {"t_ms": [1, 2, 3]}, {"t_ms": 1}, {"t_ms": [[], []]}, {"seq": "one"}, {"span": [[0, 1]]},
+            {"span": [1, 2]}, {"file": [[0, 1], [1]]}, {"file": 3}, {"events": [{"type": "TextDelta"}]},
+            {"events": [{"type": "TextDelta", "text": ["a"]}]}, {"events": [{"type": "Elephant", "text": ["a", "b"]}]},
+            {"events": [{"text": ["a", "b"]}]}, {"events": ["TextDelta"]}, {"events": [{}]}, {"events": None},
+        )),
         (lambda value: codec.turn_in(value, {}), {"id": "turn_1"}),
     ],
-)
+)  # fmt: skip
 def test_values_of_an_unknown_form_are_refused(read, value) -> None:
-    with pytest.raises(ValueError, match=r"unknown|not a"):
+    with pytest.raises(ValueError, match=r"unknown|not a|unpack"):
         read(value)
 
 

@@ -144,6 +144,7 @@ PIECES = (
     b",",
     b'"token": ',
     b"\n",
+    b"\x1e",
     b"\xff",
     SECRET.encode(),
 )
@@ -174,6 +175,23 @@ def test_however_a_record_is_spelled_no_secret_passes(records):
     assert list(redacted_records(records)) == one_by_one(records)
     for record in records:  # and so when its frame is known
         assert list(redacted_records([record])) == one_by_one([record])
+
+
+SOURCES = (
+    "x", "fine", "", "\\\\", "\\", "\\n", 'a","b', 'a", "token": "b', '\\"', "12", SECRET, "ya29.ab",
+    "\\u0073k-abcdefgh1234567890",
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SOURCES), st.integers(1, 3)), max_size=6),
+    st.sampled_from(('"id": "ya%d9."', '"n": %d', '"n": %d, "text": "b"', '"apiKey": %d')),
+)
+def test_no_secret_passes_among_texts_in_one_frame(said, more):
+    """Whatever stands where a text is: Google's frames differ in it only."""
+    frame = '{"a": [{"text": "%s"}], ' + more + "}"
+    records = [Record(0, 0, 0, (frame % each).encode(), (TextDelta(each[0]),)) for each in said]
+    assert list(redacted_records(records)) == one_by_one(records)
 
 
 def test_why_a_call_cannot_be_run_is_shown_without_secrets():

@@ -11,10 +11,8 @@ from tests.conftest import FakeClock
 from tests.recording import CHUNK, WALL, say
 from tests.strategies import TURN_ID, record_lists
 from zerogravity import redact
-from zerogravity.core.events import (
-    Finished,
-    TextDelta,
-)
+from zerogravity.core import codec
+from zerogravity.core.events import Finished, TextDelta
 from zerogravity.core.fold import fold
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -23,6 +21,7 @@ from zerogravity.observe import trace_reader
 from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.redaction import redacted_event, spread_secrets_masked
 from zerogravity.testing.builders import replay
+from zerogravity.wire import jsonio
 
 
 def test_running_turns_can_be_read(recording, make_turn):
@@ -130,8 +129,11 @@ def test_a_damaged_trace_is_read_as_far_as_it_goes(recording, make_turn):
     say(made.store.open(make_turn()), made.clock, "a", "b")
     made.flush()
     (folder,) = made.folders()
-    lines = (folder / "records.jsonl").read_bytes().splitlines(keepends=True)
-    (folder / "records.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    lines = [
+        jsonio.dumps(codec.record_out(record, 0, (0, 0)))
+        for record in trace_reader.load(folder).records  # as of before
+    ]
+    (folder / "records.jsonl").write_bytes(b"\n".join((*lines[:2], lines[2][:20])))
     (folder / "emitted.jsonl").write_bytes(b'{"nonsense": 1}\n')
     (folder / "generate.json").write_bytes(b"{")
     trace = trace_reader.load(folder)

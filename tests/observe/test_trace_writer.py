@@ -21,6 +21,7 @@ from zerogravity.core.events import (
     ServerTool,
     TextDelta,
     ThinkingDelta,
+    Usage,
 )
 from zerogravity.core.running import Following
 from zerogravity.core.turn import RecordedDetails
@@ -104,6 +105,34 @@ def test_where_a_call_goes_is_written_while_the_turn_runs(recording, make_turn):
     say(running, made.clock, "x")
     made.flush()
     assert trace_reader.find(made.root).lines()[0].http_version == "HTTP/2.0"
+
+
+def test_events_that_are_alike_are_one_line_and_come_back_as_they_were(recording, make_turn):
+    made = recording()
+    running = made.store.open(make_turn())
+    channel = running.channel
+    for call, pieces in enumerate((("a", "b\\n", "c"), ("d", "e"))):
+        running.append(call, b"", (AttemptOpened(),))
+        for number, piece in enumerate(pieces):
+            made.clock.advance(0.01)
+            span = (number * 10, number * 10 + 10)
+            running.append(call, CHUNK % piece.encode(), (TextDelta(json.loads(f'"{piece}"')), Usage(total=9)), span)
+    running.append(1, b'{\n"text":\r\n"f"}', (TextDelta("f"),))
+    running.close(Finished("stop"))
+    made.flush()
+    (folder,) = made.folders()
+    lines = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
+    assert [line["seq"] for line in lines] == [0, 1, 4, 5, 7, 8]
+    assert lines[1]["events"] == [
+        {"type": "TextDelta", "text": ["a", "b\n", "c"]}, {"type": "Usage", "total": [9, 9, 9]},
+    ]  # fmt: skip
+    trace, origin = trace_reader.load(folder), channel.marks["received"]
+    assert [replace(one, t_ns=one.t_ns + origin) for one in trace.records] == [
+        replace(one, data=one.data.replace(b"\r", b"")) for one in channel.records
+    ]
+    events = trace.upstream.decode().split("\r\n\r\n")
+    assert [event for event in events if not event.startswith("data: ")] == [": call 1", ""]
+    assert events[-2] == 'data: {\r\ndata: "text":\r\ndata: "f"}'
 
 
 def test_a_passive_turn_has_no_frames(recording, make_turn):

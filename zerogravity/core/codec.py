@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, get_args
 
 from zerogravity.core import events
@@ -16,6 +18,7 @@ from zerogravity.wire import narrow
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 _MEMBERS = {kind: [(field.name, field.default) for field in fields(kind)] for kind in _KINDS.values()}
 _TEXTS = (events.TextDelta, events.ThinkingDelta)
+_OF_RUNS = frozenset({*_TEXTS, events.Usage, events.Signature})  # what nearly all records hold
 # older files: the name of an event, or a member, → its name now
 _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
@@ -101,8 +104,83 @@ def record_in(value: Mapping[str, Any], data: bytes) -> Record:
             tuple(event_in(event) for event in value["events"]),
             (int(start), int(end)),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a record: {error}") from None
+
+
+def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """The records, parted: those in a row that are alike, as texts are, together, each other one alone."""
+    if len(records) > 1 and _are_alike(records):  # as nearly always: a fifth of the price of looking at each
+        yield records
+    else:
+        yield from (list(run) for _, run in groupby(records, _likeness))
+
+
+def _are_alike(records: Sequence[Record]) -> bool:
+    first, each = records[0], [record.events for record in records]
+    kinds = [type(event) for event in first.events]
+    return (
+        bool(kinds)
+        and _OF_RUNS.issuperset(kinds)
+        and {len(kinds)} == set(map(len, each))
+        and all({kind} == set(map(type, column)) for kind, column in zip(kinds, zip(*each, strict=True), strict=True))
+        and {first.attempt_no} == {record.attempt_no for record in records}
+        and all(record.data for record in records)
+    )
+
+
+def _likeness(record: Record) -> object:
+    kinds = tuple(map(type, record.events))
+    return (record.attempt_no, kinds) if record.data and kinds and _OF_RUNS.issuperset(kinds) else record.seq
+
+
+def run_out(run: Sequence[Record], origin_ns: int, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """Records that are alike as one line, a third of their bytes: a list of what each has under the names that a
+    record's line has. ``seq`` is the first one's; members of events are missing that are at their default in all."""
+    first = run[0]
+    columns = zip(*[record.events for record in run], strict=True)
+    return {
+        "seq": first.seq,
+        "t_ms": [(record.t_ns - origin_ns) / 1e6 for record in run],
+        "call": first.attempt_no,
+        "span": [record.span for record in run],
+        "file": places,
+        "events": [_column_out(type(event), column) for event, column in zip(first.events, columns, strict=True)],
+    }
+
+
+def _column_out(kind: type[Event], column: Sequence[Event]) -> dict[str, Any]:
+    made: dict[str, Any] = {"type": kind.__name__}
+    for name, default in _MEMBERS[kind]:
+        values = list(map(attrgetter(name), column))
+        if values.count(default) < len(values):
+            made[name] = values
+    return made
+
+
+def records_in(value: Mapping[str, Any], data: Callable[[int, int], bytes]) -> list[Record]:
+    """The records of a line of either kind. ``data``: offsets in ``upstream.sse`` → the payload there."""
+    try:
+        lines = [value] if narrow.an_array(value["t_ms"]) is None else _apart(value)
+        return [record_in(line, data(*line["file"])) for line in lines]
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"not a record: {error}") from None
+
+
+def _apart(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The line that each record of a run would have."""
+    for index, t_ms in enumerate(run["t_ms"]):
+        yield {
+            "seq": run["seq"] + index,
+            "t_ms": t_ms,
+            "call": run["call"],
+            "span": run["span"][index],
+            "file": run["file"][index],
+            "events": [
+                {name: member if name == "type" else member[index] for name, member in column.items()}
+                for column in run["events"]
+            ],
+        }
 
 
 def turn_out(turn: Turn) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from zerogravity.surfaces.base import Emitter, Surface
 # About how long a running stream waits for this thread, instead of the interpreter's 5 ms (sys.getswitchinterval).
 STRETCH_S = 0.001  # a pause costs 20 to 60 us of CPU: a few percent of it
 PAUSE_S = 0.0001
-AT_ONCE = 50  # records between two looks at the clock
+AT_ONCE = 100  # records between two looks at the clock
 GRACE_NS = 3_000_000_000  # as long as the headers of a stream wait for its content (limits.grace_seconds)
 FRAME_OVERHEAD = 200  # bytes of a frame in memory, without its text
 UNRENDERABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)

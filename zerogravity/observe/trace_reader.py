@@ -102,12 +102,13 @@ class Trace:
         made: list[Record] = []
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:
-                value: dict[str, Any] = members(jsonio.loads(line))
-                start, end = value["file"]
-                made.append(codec.record_in(value, _payload(self.upstream[start:end])))
+                made += codec.records_in(members(jsonio.loads(line)), self._payload)
             except (ValueError, KeyError, TypeError):
                 break
         return made
+
+    def _payload(self, start: int, end: int) -> bytes:
+        return _payload(self.upstream[start:end])
 
     @cached_property
     def state(self) -> TurnState:

@@ -8,7 +8,7 @@
 | ``upstream_request[.callN].original.json``        | what the language server wanted to send                        |
 | ``upstream_request[.callN].json``                 | what was sent instead                                          |
 | ``upstream.sse``                                  | Google's events as they came, with our redactions              |
-| ``records.jsonl``                                 | seq, time, call, offsets, decoded events                       |
+| ``records.jsonl``                                 | seq, time, call, offsets, decoded events (``codec.run_out``)   |
 
 What the client got is not written: its surface renders that from the records again, the same but for the seals on what
 a client keeps for us. Older traces have it in ``emitted.jsonl``.
@@ -17,6 +17,7 @@ a client keeps for us. Older traces have it in ``emitted.jsonl``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from zerogravity.core import codec
@@ -33,6 +34,7 @@ from zerogravity.wire import jsonio
 
 STREAMS = ("upstream.sse", "records.jsonl")
 AT_ONCE = 2000  # records that are written to the disk together
+_AROUND = len(b"data: \r\n\r\n")
 
 
 class TurnWriter:
@@ -111,31 +113,32 @@ class TurnWriter:
                 redacted = redaction.redacted_records(some)
                 if redacted is not some and not self._masked:
                     self._masked = any(one.events != given.events for one, given in zip(redacted, some, strict=True))
-                made = [self._line(record, events) for record in redacted]
-                lines.append(b"\n".join((*made, b"")))
-                self._written += len(made)
+                lines += (self._line(run, events) for run in codec.runs(redacted))
+                self._written += len(redacted)
             self._append("upstream.sse", b"".join(events))
             self._append("records.jsonl", b"".join(lines))
         if records:
             self._closed = records[-1].terminal is not None
 
-    def _line(self, record: Record, events: list[bytes]) -> bytes:
-        return jsonio.dumps(codec.record_out(record, self._origin, self._event(record, events)))
+    def _line(self, run: Sequence[Record], events: list[bytes]) -> bytes:
+        places = self._events(run, events)
+        if len(run) == 1:
+            return jsonio.dumps(codec.record_out(run[0], self._origin, places[0])) + b"\n"
+        return jsonio.dumps(codec.run_out(run, self._origin, places)) + b"\n"
 
-    def _event(self, record: Record, into: list[bytes]) -> tuple[int, int]:
-        """One event of Google's, for ``upstream.sse``. Returns its offsets there."""
-        if not (data := record.data):
-            return (0, 0)
-        if record.attempt_no > self._attempt_no:
-            self._attempt_no = record.attempt_no
-            into.append(b": call %d\r\n\r\n" % record.attempt_no)
+    def _events(self, run: Sequence[Record], into: list[bytes]) -> list[tuple[int, int]]:
+        """Google's events of a run, for ``upstream.sse``. Returns their offsets there."""
+        if not run[0].data:
+            return [(0, 0)]
+        if (attempt_no := run[0].attempt_no) > self._attempt_no:
+            self._attempt_no = attempt_no
+            into.append(b": call %d\r\n\r\n" % attempt_no)
             self._position += len(into[-1])
-        start = self._position
-        if data.find(b"\n") >= 0 or data.find(b"\r") >= 0:  # ``in`` costs seven times as much where it finds nothing
-            data = data.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ")
-        into.append(b"data: %b\r\n\r\n" % data)
-        self._position += len(into[-1])
-        return (start, self._position)
+        payloads = [_escaped(record.data) for record in run]
+        into.append(b"data: " + b"\r\n\r\ndata: ".join(payloads) + b"\r\n\r\n")
+        ends = list(accumulate([len(payload) + _AROUND for payload in payloads], initial=self._position))
+        self._position = ends[-1]
+        return list(pairwise(ends))
 
     # -- files -------------------------------------------------------------------------------------------------
 
@@ -150,3 +153,10 @@ class TurnWriter:
         put = trace_folders.write if self._listed else trace_folders.put
         put(f"{self.folder}/{name}", data)
         self.size += len(data)
+
+
+def _escaped(payload: bytes) -> bytes:
+    """A payload as lines of ``data:``, without the first one's beginning."""
+    if payload.find(b"\n") >= 0 or payload.find(b"\r") >= 0:  # ``in`` costs seven times as much where it finds nothing
+        payload = payload.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ")
+    return payload
