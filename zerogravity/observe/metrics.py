@@ -6,9 +6,10 @@ Turns are measured when they end, from the marks and records they hold anyway; n
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from operator import sub
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -17,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
+from zerogravity.core.events import AttemptClosed, AttemptOpened
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import Termination
@@ -37,6 +38,7 @@ PLACES = frozenset({"request", "relay", "response", "tap", "rewrite", "match"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
 GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)
+_AROUND_ANSWERS = frozenset({AttemptOpened, AttemptClosed})
 LAGS = (1, 2, 5, 10, 50, 100, 1000, 10000)
 
 
@@ -158,14 +160,19 @@ class Metrics:
                 self._parse_failures.labels(notice.code).inc()
         if code is Termination.UPSTREAM_GARBAGE:
             self._tap_errors.inc()
-        self._gaps.observe([record.t_ns for record in channel.records if _is_answer(record)])
+        self._gaps.observe(
+            [
+                record.t_ns
+                for record in channel.records
+                if record.attempt_no >= 0 and not (record.events and type(record.events[0]) in _AROUND_ANSWERS)
+            ]
+        )
 
     def _calls(self, channel: CascadeChannel) -> None:
         """Every call that Google answered, by its status; and one that it never answered."""
         kind = PASSIVE if channel.turn.surface == PASSIVE else "agent"
-        for record in channel.records:
-            if record.events and isinstance(opened := record.events[0], AttemptOpened):
-                self._upstream.labels(kind, f"{opened.status // 100}xx").inc()
+        for attempt in channel.state.tried.values():
+            self._upstream.labels(kind, f"{attempt.status // 100}xx").inc()
         if channel.termination is Termination.UPSTREAM_DROP and not channel.state.attempts:
             self._upstream.labels(kind, "none").inc()
 
@@ -195,13 +202,6 @@ class Metrics:
 
 
 Source = tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
-
-
-def _is_answer(record: Record) -> bool:
-    """An event of Google's answer, not the beginning or end of an attempt."""
-    return record.attempt_no >= 0 and not isinstance(
-        record.events[0] if record.events else None, AttemptOpened | AttemptClosed
-    )
 
 
 class _Labelled(Collector):
@@ -244,9 +244,10 @@ class _Gaps(Collector):
         self._limits = [int(bound * NS) for bound in GAPS]
 
     def observe(self, times: Sequence[int]) -> None:
-        counts, limits = self._counts, self._limits
-        for earlier, later in pairwise(times):
-            counts[bisect_left(limits, later - earlier)] += 1
+        gaps = sorted(map(sub, times[1:], times))
+        places = [bisect_right(gaps, limit) for limit in self._limits]
+        for index, (start, end) in enumerate(pairwise((0, *places, len(gaps)))):
+            self._counts[index] += end - start
         if times:
             self._sum += (times[-1] - times[0]) / NS
 
