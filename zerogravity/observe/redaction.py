@@ -53,21 +53,54 @@ _Delta = tuple[type[Event], tuple[int, int], str]  # kind, (record, event), text
 _known_frames: set[bytes] = set()  # without their texts, digits as 0
 
 
-def redacted_records(records: Sequence[Record]) -> Sequence[Record]:
-    """The same records, those with secrets changed. A secret that is spread over several is not found here."""
-    if not records or _are_clean(records):
+class RecordRedactor:
+    """The records of one turn, as they come → the same without secrets. It remembers what their texts have of all that
+    secrets need: nearly always that shows that the whole has none, without searching it once more."""
+
+    def __init__(self) -> None:
+        self._hints = 0
+        self._seams: dict[type[Event], str] = dict.fromkeys(_TEXTS, "")
+
+    def feed(self, records: Sequence[Record]) -> Sequence[Record]:
+        """See ``redacted_records``."""
+        hints = self._of_texts(records)
+        self._hints |= hints
+        return redacted_records(records, clear=not redact.may_hold(hints))
+
+    def masked(self, records: Sequence[Record]) -> list[Record] | None:
+        """See ``spread_secrets_masked``. ``records``: all that have come."""
+        return spread_secrets_masked(records) if redact.may_hold(self._hints) else None
+
+    def _of_texts(self, records: Sequence[Record]) -> int:
+        """What their texts have of it, each kind's read in one go, with the end of those before."""
+        events, hints = _events(records), 0
+        for kind in _TEXTS:
+            if texts := [event.text for event in events if type(event) is kind]:
+                whole = "".join((self._seams[kind], *texts))
+                self._seams[kind] = whole[-redact.SEAM :]
+                hints |= redact.hints(whole)
+        return hints
+
+
+def redacted_records(records: Sequence[Record], *, clear: bool = False) -> Sequence[Record]:
+    """The same records, those with secrets changed. A secret that is spread over several is not found here. ``clear``:
+    there is none in the texts of events."""
+    if not records or _are_clean(records, clear=clear):
         return records
     if len(records) > 1:  # halved, until those are found that it is about
         half = len(records) // 2
-        return [*redacted_records(records[:half]), *redacted_records(records[half:])]
+        return [*redacted_records(records[:half], clear=clear), *redacted_records(records[half:], clear=clear)]
     record = records[0]
     return [replace(record, data=redact.json_bytes(record.data), events=tuple(map(redacted_event, record.events)))]
 
 
-def _are_clean(records: Sequence[Record]) -> bool:
+def _events(records: Sequence[Record]) -> list[Event]:
+    return list(chain.from_iterable([record.events for record in records]))
+
+
+def _are_clean(records: Sequence[Record], *, clear: bool) -> bool:
     """Whether nothing in them looks like a secret; not where that takes a closer look."""
-    events = list(chain.from_iterable([record.events for record in records]))
-    if not _PLAIN.issuperset(map(type, events)):
+    if not _PLAIN.issuperset(map(type, events := _events(records))):
         return False
     payloads = [record.data for record in records]
     if (parted := _alike(payloads) or _parted(payloads)) is None:
@@ -75,14 +108,15 @@ def _are_clean(records: Sequence[Record]) -> bool:
     frames, sources = parted
     if not all(map(_is_known, frames)):
         return False
-    texts = [event.text for event in events if isinstance(event, _TEXTS)]
     try:
         decoded = narrow.texts(narrow.items(jsonio.glance(b'["' + b'","'.join(sources) + b'"]'))) if sources else []
     except ValueError:
         return False
     if len(decoded) != len(sources):  # one has no end
         return False
-    return redact.is_clean(_BETWEEN.join(texts if decoded == texts else [*texts, *decoded]))
+    texts = [event.text for event in events if isinstance(event, _TEXTS)]
+    unsearched = ([] if clear else texts) + ([] if decoded == texts else decoded)
+    return redact.is_clean(_BETWEEN.join(unsearched))
 
 
 def _alike(payloads: Sequence[bytes]) -> tuple[set[bytes], list[bytes]] | None:

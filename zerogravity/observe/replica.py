@@ -15,7 +15,7 @@ from zerogravity.core.events import Failed, Record, RequestLine
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.observe import notes
-from zerogravity.observe.redaction import redacted_line, redacted_records, redacted_turn, spread_secrets_masked
+from zerogravity.observe.redaction import RecordRedactor, redacted_line, redacted_turn
 from zerogravity.observe.requests import Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
@@ -58,6 +58,7 @@ class Replica:
         self._request = request
         self._placed = placed
         self._masked = False
+        self._redactor = RecordRedactor()
         self._target = original.turn.target
         self._begin(redacted_turn(original.turn))
 
@@ -85,7 +86,7 @@ class Replica:
         if self._masked:
             return False
         self._masked = self.channel.closed
-        whole = spread_secrets_masked(self._given[: self.channel.count])
+        whole = self._redactor.masked(self._given[: self.channel.count])
         if whole is None:
             return False
         self._begin(self.channel.turn)
@@ -102,7 +103,7 @@ class Replica:
 
     def _add(self, raw: Sequence[Record]) -> Iterator[Record]:
         for some in paced(raw):
-            for one in redacted_records(some):
+            for one in self._redactor.feed(some):
                 yield self._copy.add(
                     Record(one.seq, one.t_ns - self._origin, one.attempt_no, one.data, one.events, one.span)
                 )

@@ -58,6 +58,7 @@ class TurnWriter:
         self._origin = channel.marks["received"]
         self._listed = False  # whether there is a summary, so that others look into the folder
         self._masked = False  # whether the records that are written are others than the turn's
+        self._redactor = redaction.RecordRedactor()
         self._begin()
         self._take(channel.turn)
         self._summarised = False
@@ -89,7 +90,7 @@ class TurnWriter:
     def finish(self) -> Said | None:
         """Write the final summary: the turn is over, or the recorder closes. Returns what it has said; None: only what
         is written knows it, since that is redacted, or the turn is not over."""
-        if self._closed and (masked := redaction.spread_secrets_masked(self._given[: self._written])) is not None:
+        if self._closed and (masked := self._redactor.masked(self._given[: self._written])) is not None:
             for name in STREAMS:
                 (self.folder / name).unlink(missing_ok=True)
             self._begin()
@@ -110,7 +111,7 @@ class TurnWriter:
             events: list[bytes] = []
             lines: list[bytes] = []
             for some in paced(records[start : start + AT_ONCE]):
-                redacted = redaction.redacted_records(some)
+                redacted = self._redactor.feed(some)
                 if redacted is not some and not self._masked:
                     self._masked = any(one.events != given.events for one, given in zip(redacted, some, strict=True))
                 lines += (self._line(run, events) for run in codec.runs(redacted))
