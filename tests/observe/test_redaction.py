@@ -25,7 +25,13 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.turn import Fallback
-from zerogravity.observe.redaction import redacted_event, redacted_records, redacted_turn, spread_secrets_masked
+from zerogravity.observe.redaction import (
+    RecordRedactor,
+    redacted_event,
+    redacted_records,
+    redacted_turn,
+    spread_secrets_masked,
+)
 from zerogravity.testing.builders import turn
 
 SECRET = "sk-abcdefgh1234567890"
@@ -192,6 +198,22 @@ def test_no_secret_passes_among_texts_in_one_frame(said, more):
     frame = '{"a": [{"text": "%s"}], ' + more + "}"
     records = [Record(0, 0, 0, (frame % each).encode(), (TextDelta(each[0]),)) for each in said]
     assert list(redacted_records(records)) == one_by_one(records)
+
+
+CUTS = ("sk", "-abcd", "efgh1234567890", " ", "pass", "word", ": ", "hunter22", "x", "", "tok", "en", "=", "'12345678'")
+
+
+@given(st.lists(st.tuples(st.sampled_from((TextDelta, ThinkingDelta)), st.sampled_from(CUTS)), max_size=12), st.data())
+def test_as_they_come_they_are_as_all_at_once(told, data):
+    """And secrets that are spread over them are found by what is remembered of each."""
+    records = [
+        Record(seq, 0, 0, json.dumps({"text": text}).encode(), (kind(text),)) for seq, (kind, text) in enumerate(told)
+    ]
+    redactor, made = RecordRedactor(), []
+    while len(made) < len(records):
+        made += redactor.feed(records[len(made) : len(made) + data.draw(st.integers(1, 4))])
+    assert made == list(redacted_records(records))
+    assert redactor.masked(records) == spread_secrets_masked(records)
 
 
 def test_why_a_call_cannot_be_run_is_shown_without_secrets():
