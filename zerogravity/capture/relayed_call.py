@@ -183,6 +183,7 @@ class RelayedCall:
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
+        self._forget()
         self._copy.drop()
         self._unregister()  # a flow that is killed tells its connection nothing
 
@@ -210,7 +211,14 @@ class RelayedCall:
                 self._copy.hold(self._fed(self._feed, b""))
             if self._copy.lost:
                 event = ResponseProtocolError(self._stream_id, "the client reads too slowly", ErrorCode.CANCEL)
+        self._forget()
         self._copy.send(event)
+
+    def _forget(self) -> None:
+        """Its reader, which holds the turn and its request: this object and its copy hold each other, and are freed
+        only when the garbage collector comes round."""
+        if self._feed is not None:
+            self._feed = _nothing
 
     def _written(self, data: bytes) -> bool:
         """Past mitmproxy's layers too, where these would only frame it: six of them, and a task, cost several times as
@@ -236,6 +244,11 @@ class RelayedCall:
     async def _deliver(self, event: HttpEvent) -> None:
         await self._handler.server_event(Relayed(self.server, event))
         await self._handler.drain_writers()
+
+
+def _nothing(_: bytes) -> list[bytes]:
+    """What the language server gets of what comes behind an end."""
+    return []
 
 
 def carrying(asking: HttpLayer) -> Iterator[tuple[HttpLayer, HttpStream]]:
