@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -32,6 +33,21 @@ def test_everything_is_worked_on_in_order(worker):
     assert each.flush()
     assert [number for batch in batches for number in batch] == list(range(100))
     assert (each.dropped, each.failures, each.degraded) == (0, 0, None)
+
+
+def test_what_has_been_worked_on_is_let_go(worker):
+    """It may be a turn, with all of its request, and the next one may come tomorrow."""
+
+    class Item:
+        pass
+
+    each, item = worker(lambda _: None), Item()
+    known = weakref.ref(item)
+    each.put(item)
+    del item
+    assert each.flush()
+    assert each.flush()  # the order before is let go with what came with it
+    assert known() is None
 
 
 def test_close_works_on_what_is_queued_and_ends_the_thread(worker):

@@ -128,17 +128,20 @@ class BackgroundWorker[T]:
         self._hurry.set()  # only now: a pause that ended before would leave the order to the next one
 
     def _run(self) -> None:
-        ended = False
-        while not ended:
-            given = self._wait()
-            batch = [item for item in given if item is not None and not isinstance(item, _Flush)]
-            ended = None in given
-            if batch or self._every() is not None:
-                self._guarded(batch)
-            for item in given:
-                if isinstance(item, _Flush):
-                    item.done.set()
+        while not self._worked():
+            pass  # and holds nothing of what has been done
         run_guarded(self._ended)
+
+    def _worked(self) -> bool:
+        """Whether that was the last of it."""
+        given = self._wait()
+        batch = [item for item in given if item is not None and not isinstance(item, _Flush)]
+        if batch or self._every() is not None:
+            self._guarded(batch)
+        for item in given:
+            if isinstance(item, _Flush):
+                item.done.set()
+        return None in given
 
     def _wait(self) -> list[T | _Flush | None]:
         """What has come, as soon as work is wanted."""

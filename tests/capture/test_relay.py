@@ -27,6 +27,7 @@ from tests.capture.response_paths import RESPONSE_PATHS, Google, Middle, Relayed
 from tests.waiting import until
 from zerogravity.capture import mitm, relay, relayed_call
 from zerogravity.capture.interceptor import Deps
+from zerogravity.capture.tap import Tap
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
@@ -240,6 +241,33 @@ async def test_a_call_that_we_cut(monkeypatch, deps, running, response_path, beg
         assert body == TEXT if begun else reader.head.status == 502  # type: ignore[union-attr]
         assert made.hooks[-1] == "error"
         assert made.carrier.idle == 0
+
+
+@pytest.mark.parametrize("end", ["whole", "broken", "the ls leaves"])
+async def test_a_call_that_is_over_holds_nothing_of_its_turn(monkeypatch, deps, running, response_path, end) -> None:
+    """A flow, and all that mitmproxy has of it, is freed when the garbage collector comes round; the request, of up to
+    many MB, must not wait for that."""
+    taps: list[weakref.ref[Tap]] = []
+    begin = Tap.__init__
+
+    def noted(self: Tap, *args: Any, **options: Any) -> None:
+        taps.append(weakref.ref(self))
+        begin(self, *args, **options)
+
+    monkeypatch.setattr(Tap, "__init__", noted)
+    last: list[bytes | str] = {"whole": [LAST], "broken": ["reset"], "the ls leaves": ["wait"]}[end]
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED + chunk(TEXT + END), *last)) as made:
+        gc.disable()
+        try:
+            asking = asyncio.create_task(made.ask(call()))
+            if end == "the ls leaves":
+                await until(lambda: running.channel.state.text)
+                asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            await until(lambda: made.hooks[-1] in ("response", "error") and not made.interceptor.claims)
+            await until(lambda: [tap() for tap in taps] == [None])
+        finally:
+            gc.enable()
 
 
 async def test_a_call_that_a_stop_sequence_has_ended(monkeypatch, deps, make_turn, response_path) -> None:

@@ -143,6 +143,7 @@ class Interceptor:
             return
         running, response = claim.running, flow.response
         if claim.tap is not None:
+            _untap(flow)
             self._fill_body(flow, running.channel)
             return
         tap.close_with_error(
@@ -167,6 +168,7 @@ class Interceptor:
             return
         if claim.tap is not None:
             claim.tap.abort(message, loss.gone)
+            _untap(flow)
             self._fill_body(flow, claim.running.channel)
         else:
             claim.running.close(Failed(loss.fault))
@@ -261,6 +263,13 @@ def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: 
         if flow.request.http_version == "HTTP/1.1":
             headers["transfer-encoding"] = "chunked"
     return made
+
+
+def _untap(flow: http.HTTPFlow) -> None:
+    """The answer is over. What mitmproxy has of a flow is freed when the garbage collector comes round: the turn, with
+    a request of perhaps many MB, must not wait for that."""
+    if flow.response is not None:
+        flow.response.stream = True
 
 
 def _line(flow: http.HTTPFlow) -> RequestLine:
