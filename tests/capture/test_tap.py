@@ -953,7 +953,7 @@ def test_the_bytes_flow_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owner, name, breaking(getattr(owner, name), at))
-    body = body_of(text("Pa"), text("functionCall"), text("ris"), END)
+    body = body_of(text("Pa"), thought("functionCall"), thought("ri"), thought("s"), END)  # plain text names no call
     squeezed = gzip.compress(body) if encoding else body
     before = Tap.failures
     tap = Tap(running, 0, encoding=encoding)

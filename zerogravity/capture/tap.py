@@ -175,16 +175,17 @@ class Tap:
         if held:
             held += plain
             buffer = held
+        passed, decoder, record = self._passed, self._decoder, self._record
         begin = done = 0  # in the buffer: end of what has been passed on, and of what may be
         try:
             for event in self._sse.end() if last else self._sse.feed(plain):
-                shown, stop = self._event(event, last=last), event.span[1] - self._passed
-                if shown is not None:
-                    if (start := event.span[0] - self._passed) > begin:
+                events = record(event, last)
+                if not decoder.only_text and (shown := self._instead(event, events, last=last)) is not None:
+                    if (start := event.span[0] - passed) > begin:
                         out.append(bytes(buffer[begin:start]))
                     out += [shown] if shown else []
-                    begin = stop
-                done = stop
+                    begin = event.span[1] - passed
+                done = event.span[1] - passed
             done = self._sse.boundary - self._passed
         finally:
             if done > begin:
@@ -195,9 +196,8 @@ class Tap:
             elif done < len(buffer):
                 held += buffer[done:]
 
-    def _event(self, event: SseEvent, *, last: bool) -> bytes | None:
-        """Record it → what the LS gets instead; None: the event itself."""
-        events = self._record(event, last=last)
+    def _instead(self, event: SseEvent, events: tuple[Event, ...], *, last: bool) -> bytes | None:
+        """What the LS gets instead of an event that has been recorded; None: the event itself."""
         if last and _unreadable(events):
             return b""  # the body ended in the middle of it: the LS would only try again
         if self._decoder.broken is not None:
@@ -207,11 +207,12 @@ class Tap:
         shown = self._without_calls(event.data)
         return None if shown is None else sse.encode(shown, event=event.event, eol=b"\r\n")
 
-    def _record(self, piece: SseEvent | Piece, *, last: bool = False) -> tuple[Event, ...]:
-        events = self._decoder.decode(piece.data)
+    def _record(self, piece: SseEvent | Piece, last: bool = False) -> tuple[Event, ...]:
+        decoder = self._decoder
+        events = decoder.decode(piece.data)
         if last and piece.data.lstrip()[:1] in (b"{", b"[") and _unreadable(events):
             self._truncated = True
-        self._running.append(self._attempt_no, self._decoder.source, events, piece.span)
+        self._running.append(self._attempt_no, decoder.source, events, piece.span)
         return events
 
     def _rest(self) -> list[SseEvent] | list[Piece]:

@@ -45,7 +45,7 @@ FULL = Failed(internal("the turn's event log is full (limits.turn_bytes)", Termi
 
 Clock = Callable[[], int]
 
-_MARKED_BY: Mapping[type[Event], Phase] = {
+_MARKED_BY: dict[type[Event], Phase] = {
     AttemptOpened: "first_byte", ThinkingDelta: "first_thinking", TextDelta: "first_text", FunctionCall: "first_call",
 }  # fmt: skip
 _CODES: Mapping[str, Termination] = {
@@ -74,7 +74,8 @@ class Snapshot:
 @dataclass(slots=True, eq=False)
 class _Log:
     """What the two ends share. ``count``: records ever appended; it stays when they are evicted. ``held``: more is
-    about to come at this moment, of which readers are told together; ``news``: some has."""
+    about to come at this moment, of which readers are told together; ``news``: some has. ``unmarked``: the events that
+    begin a phase that has not begun yet."""
 
     turn: Turn
     marks: dict[str, int]
@@ -91,6 +92,7 @@ class _Log:
     held: bool = False
     news: bool = False
     lines: dict[int, RequestLine] = field(default_factory=dict[int, RequestLine])
+    unmarked: dict[type[Event], Phase] = field(default_factory=_MARKED_BY.copy)
     assembler: Assembler = field(default_factory=Assembler)
     waiters: Waiters = field(default_factory=Waiters)
 
@@ -377,6 +379,7 @@ class ChannelWriter:
         log.cascade_id, log.late = snapshot.cascade_id, snapshot.late
         log.marks.clear()
         log.marks.update(snapshot.marks)
+        log.unmarked = _MARKED_BY.copy()
         log.lines.update(snapshot.lines)
 
     def release(self) -> None:
@@ -407,9 +410,8 @@ class ChannelWriter:
         log.ledger.bytes += RECORD_OVERHEAD + weight
         log.assembler.feed(record)
         for event in record.events:
-            phase = _MARKED_BY.get(type(event))
-            if phase is not None and phase not in log.marks and event != _NO_TEXT:
-                log.marks[phase] = record.t_ns
+            if type(event) in log.unmarked and event != _NO_TEXT:
+                log.marks.setdefault(log.unmarked.pop(type(event)), record.t_ns)
         if log.held:
             log.news = True
         else:
