@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
-from zerogravity.core.fold import Assembler, Grew
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta, ThinkingDelta
+from zerogravity.core.fold import Assembler
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.observe.recorder import Recorder
@@ -32,9 +32,9 @@ class PlainEmitter:
 
     def feed(self, record):
         frames = [
-            b"data: " + json.dumps({"delta": step.delta}).encode() + b"\n\n"
+            b"data: " + json.dumps({"delta": step.text}).encode() + b"\n\n"
             for step in self._assembler.feed(record)
-            if isinstance(step, Grew)
+            if isinstance(step, TextDelta | ThinkingDelta)
         ]
         return [*frames, b"data: [DONE]\n\n"] if record.terminal is not None else frames
 

@@ -25,7 +25,7 @@ from zerogravity.core.events import (
     ToolsListed,
     Usage,
 )
-from zerogravity.core.fold import Assembler, Call, Closed, Ended, Grew, Listed, Media, Message, Opened, Reasoning, fold
+from zerogravity.core.fold import Assembler, Call, Closed, Ended, Listed, Media, Message, Opened, Reasoning, fold
 from zerogravity.errors import internal
 
 CALL = FunctionCall("call_1", "shell", '{"a":1}')
@@ -191,7 +191,7 @@ def test_what_was_growing_at_the_end_is_closed_as_cut(terminal, cut):
     assembler = Assembler()
     steps = [step for record in records(TextDelta("a"), terminal) for step in assembler.feed(record)]
     message = assembler.state.items[0]
-    assert steps == [Opened(message), Grew(message, "a"), Closed(message, cut), Ended(terminal)]
+    assert steps == [Opened(message), TextDelta("a"), Closed(message, cut), Ended(terminal)]
     assert message.cut == cut
 
 
@@ -211,10 +211,10 @@ def test_steps_add_up_to_the_fold(records_):
                     assert len(order) == len(closed), "one item open at a time"
                     order.append(item)
                     grown[item.index] = []
-                case Grew(item, delta):
+                case TextDelta(delta) | ThinkingDelta(delta):
                     assert delta
-                    assert item is order[-1]
-                    grown[item.index].append(delta)
+                    assert isinstance(order[-1], Message if isinstance(step, TextDelta) else Reasoning)
+                    grown[order[-1].index].append(delta)
                 case Closed(item):
                     assert item is order[-1]
                     closed.append(item)

@@ -240,12 +240,6 @@ class Opened:
 
 
 @value
-class Grew:
-    item: Reasoning | Message
-    delta: str
-
-
-@value
 class Closed:
     """``cut``: the turn ended (length, filter, failure) while the item was still growing."""
 
@@ -272,7 +266,8 @@ class Ended:
     terminal: Terminal
 
 
-Step = Opened | Grew | Closed | Listed | Returned | Ended
+# A delta is the step that its item grows by: nothing is made of it, since that is what most events are.
+Step = Opened | TextDelta | ThinkingDelta | Closed | Listed | Returned | Ended
 
 
 class Assembler:
@@ -305,22 +300,28 @@ class Assembler:
     # -- event by event ------------------------------------------------------------------------------------------
 
     def _text(self, event: TextDelta, steps: list[Step]) -> None:
-        if not event.text:
+        if not (text := event.text):
             return
-        if not isinstance(self._open, Message):
+        item = self._open
+        if not isinstance(item, Message):
             self._close(steps)
-            self._start(Message(len(self.state.items)), steps)
+            item = Message(len(self.state.items))
+            self._start(item, steps)
             self.state.has_text = self.state.round.has_text = True
-        self._grow(event.text, steps)
+        item.pieces.append(text)
+        steps.append(event)
 
     def _thinking(self, event: ThinkingDelta, steps: list[Step]) -> None:
-        if not event.text:
+        if not (text := event.text):
             return
-        if not isinstance(self._open, Reasoning) or self._open.whole:
+        item = self._open
+        if not isinstance(item, Reasoning) or item.whole:
             self._close(steps)
-            self._start(Reasoning(len(self.state.items), signature=self._thought_signature()), steps)
+            item = Reasoning(len(self.state.items), signature=self._thought_signature())
+            self._start(item, steps)
             self.state.has_thinking = self.state.round.has_thinking = True
-        self._grow(event.text, steps)
+        item.pieces.append(text)
+        steps.append(event)
 
     def _media(self, event: InlineData, steps: list[Step]) -> None:
         self._close(steps)
@@ -342,7 +343,12 @@ class Assembler:
 
     def _usage(self, event: Usage, _: list[Step]) -> None:
         known = self.state.usage_by_attempt.get(self._attempt_no)
-        if known is None or not known.told or SOURCES.index(event.source) <= SOURCES.index(known.source):
+        if (
+            event.source == "captured"  # the most certain, and what each event of an answer brings
+            or known is None
+            or not known.told
+            or SOURCES.index(event.source) <= SOURCES.index(known.source)
+        ):
             self.state.usage_by_attempt[self._attempt_no] = event
 
     def _notice(self, event: Notice, _: list[Step]) -> None:
@@ -435,12 +441,6 @@ class Assembler:
             if isinstance(self._lent, Media):
                 self._lent.lent = False
             self._pending = self._lent = None
-
-    def _grow(self, text: str, steps: list[Step]) -> None:
-        item = self._open
-        assert item is not None
-        item.pieces.append(text)
-        steps.append(Grew(item, text))
 
     def _close(self, steps: list[Step], *, cut: bool = False) -> None:
         if (item := self._open) is not None:

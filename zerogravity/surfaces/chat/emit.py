@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zerogravity.core.events import Failed, Record, Terminal
-from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
+from zerogravity.core.events import Failed, Record, Terminal, TextDelta, ThinkingDelta
+from zerogravity.core.fold import Assembler, Call, Ended, Media, Opened, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import completion
 from zerogravity.surfaces.chat.details import ChatDetails
@@ -46,12 +46,12 @@ class ChatEmitter:
     def feed(self, record: Record) -> list[bytes]:
         frames: list[bytes] = []
         for step in self._assembler.feed(record):
-            if not isinstance(step, Grew):
+            if isinstance(step, TextDelta):
+                frames.append(self._text(step.text))
+            elif not isinstance(step, ThinkingDelta):
                 frames += self._step(step)
-            elif isinstance(step.item, Message):
-                frames.append(self._text(step.delta))
             elif names := self._details.reasoning:
-                frames.append(self._delta(dict.fromkeys(names, step.delta)))
+                frames.append(self._delta(dict.fromkeys(names, step.text)))
         return frames
 
     def _step(self, step: Step) -> list[bytes]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zerogravity.core.events import Failed, Record, Terminal
-from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Listed, Message, Opened, Returned, Step
+from zerogravity.core.events import Failed, Record, Terminal, TextDelta, ThinkingDelta
+from zerogravity.core.fold import Assembler, Closed, Ended, Item, Listed, Message, Opened, Returned, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.messages import message
 from zerogravity.surfaces.messages.blocks import Blocks
@@ -27,6 +27,7 @@ EMPTY: dict[str, Json] = {
     "server_tool_use": {"input": {}},
     "web_search_tool_result": {},
 }
+_DELTAS = (TextDelta, ThinkingDelta)  # as a union it would be made anew for each step
 
 
 class MessagesEmitter:
@@ -50,10 +51,10 @@ class MessagesEmitter:
     def feed(self, record: Record) -> list[bytes]:
         frames: list[bytes] = []
         for step in self._assembler.feed(record):
-            if not isinstance(step, Grew):
+            if not isinstance(step, _DELTAS):
                 frames += self._step(step)
             elif before := self._before:
-                frames.append(b"%b%b}}\n\n" % (before, sse.escape_separators(jsonio.dumps(step.delta))))
+                frames.append(b"%b%b}}\n\n" % (before, sse.escape_separators(jsonio.dumps(step.text))))
         return frames
 
     def _step(self, step: Step) -> list[bytes]:
@@ -68,7 +69,7 @@ class MessagesEmitter:
             case Ended(terminal):
                 frames = self._whole(self._blocks.ended(self._assembler.state, terminal))
                 return frames + self._end(terminal)
-            case Grew() | Listed() | Returned():  # the first is rendered by ``feed``
+            case TextDelta() | ThinkingDelta() | Listed() | Returned():  # the first two are rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> list[bytes]:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zerogravity.core.events import Record, Terminal
-from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Listed, Message, Opened, Returned, Step
+from zerogravity.core.events import Record, Terminal, TextDelta, ThinkingDelta
+from zerogravity.core.fold import Assembler, Closed, Ended, Item, Listed, Message, Opened, Returned, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
@@ -97,10 +97,10 @@ class ResponsesEmitter:
         if self._output.compacts:
             steps = [step for step in steps if isinstance(step, Ended)]
         for step in steps:
-            if not isinstance(step, Grew):
+            if isinstance(step, TextDelta) or (isinstance(step, ThinkingDelta) and self._output.shows_thinking):
+                frames.append(self._delta(step.text))
+            elif not isinstance(step, ThinkingDelta):
                 frames += self._step(step)
-            elif isinstance(step.item, Message) or self._output.shows_thinking:
-                frames.append(self._delta(step.delta))
         return frames
 
     def _step(self, step: Step) -> list[bytes]:
@@ -119,7 +119,7 @@ class ResponsesEmitter:
                 return self._whole(self._output.listed(listing))
             case Returned(call):
                 return self._whole(self._output.returned(call))
-            case Grew():  # rendered by ``feed``
+            case TextDelta() | ThinkingDelta():  # rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> bytes:
