@@ -19,6 +19,7 @@ from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.openai.answer import chat_usage, refusal
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.wire import jsonio, sse
+from zerogravity.wire.json_text import quoted
 
 DONE = b"data: [DONE]\n\n"
 
@@ -39,6 +40,7 @@ class ChatEmitter:
         self._head = completion.head(turn, "chat.completion.chunk")
         self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
         self._before, self._after = self._template()
+        self._before_text, self._after_text = self._before + b'{"content":', b"}" + self._after
 
     def begin(self) -> list[bytes]:
         return [self._delta({"role": "assistant", "content": "", "refusal": None})]
@@ -47,7 +49,7 @@ class ChatEmitter:
         frames: list[bytes] = []
         for step in self._assembler.feed(record):
             if isinstance(step, TextDelta):
-                frames.append(self._text(step.text))
+                frames.append(self._before_text + quoted(step.text) + self._after_text)
             elif not isinstance(step, ThinkingDelta):
                 frames += self._step(step)
             elif names := self._details.reasoning:
@@ -127,10 +129,6 @@ class ChatEmitter:
         chunk = jsonio.dumps({**self._head, "choices": [self._choice("\x00", None)], **self._usage})
         before, _, after = chunk.partition(jsonio.dumps("\x00"))
         return b"data: " + sse.escape_separators(before), sse.escape_separators(after) + b"\n\n"
-
-    def _text(self, delta: str) -> bytes:
-        """The same as ``_delta`` of its content, for what most events are."""
-        return b'%b{"content":%b}%b' % (self._before, sse.escape_separators(jsonio.dumps(delta)), self._after)
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return self._before + sse.escape_separators(jsonio.dumps(delta)) + self._after

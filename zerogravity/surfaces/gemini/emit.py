@@ -51,6 +51,6 @@ class GeminiEmitter:
         line = text.translate(_ONE_LINE) if sse.has_line_end(text) else text
         line = sse.escape_separators(line)
         if self._sse:
-            return sse.encode(line, eol=b"\r\n")
+            return b"data: " + line + b"\r\n\r\n"  # ``sse.encode`` would look for line ends once more
         first, self._begun = not self._begun, True
         return (b"[" if first else b",\r\n") + line

@@ -49,7 +49,7 @@ class Envelopes:
         if not (text.startswith(head) and text.endswith(tail)):
             return None
         text = text[len(head) : -len(tail)]
-        if text[:1] + text[-1:] != b"{}":
+        if not (text.startswith(b"{") and text.endswith(b"}")):
             return None
         try:
             value = jsonio.glance(text)

@@ -18,14 +18,14 @@ def is_plain(chunk: Json, *, thoughts: bool) -> bool:
     if not is_a(candidates, ARRAY) or len(candidates) != 1 or "promptFeedback" in chunk or "error" in chunk:
         return False
     candidate = candidates[0]
-    if not is_a(candidate, OBJECT) or not candidate.keys() <= SILENT or type(candidate.get("index", 0)) is not int:
+    if not is_a(candidate, OBJECT) or not SILENT.issuperset(candidate) or type(candidate.get("index", 0)) is not int:
         return False
     content = candidate.get("content")
     parts = content.get("parts") if is_a(content, OBJECT) else None
     if not is_a(parts, ARRAY) or not parts:
         return False
     for part in parts:
-        if not is_a(part, OBJECT) or not part.keys() <= _OF_A_TEXT or not narrow.text(part.get("text")):
+        if not is_a(part, OBJECT) or not _OF_A_TEXT.issuperset(part) or not narrow.text(part.get("text")):
             return False
         if not thoughts and part.get("thought") is True:
             return False

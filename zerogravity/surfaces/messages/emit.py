@@ -18,6 +18,7 @@ from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.errors import error_object
 from zerogravity.surfaces.messages.usage import Json, first_usage, last_usage
 from zerogravity.wire import jsonio, sse
+from zerogravity.wire.json_text import quoted
 
 # type of a block → the members that are still empty when it starts
 EMPTY: dict[str, Json] = {
@@ -54,7 +55,7 @@ class MessagesEmitter:
             if not isinstance(step, _DELTAS):
                 frames += self._step(step)
             elif before := self._before:
-                frames.append(b"%b%b}}\n\n" % (before, sse.escape_separators(jsonio.dumps(step.text))))
+                frames.append(before + quoted(step.text) + b"}}\n\n")
         return frames
 
     def _step(self, step: Step) -> list[bytes]:

@@ -23,6 +23,7 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
 from zerogravity.surfaces.responses.server_calls import CALL, LIST, REQUEST, RUNS
 from zerogravity.wire import jsonio, sse
+from zerogravity.wire.json_text import quoted
 
 # type of a part → (prefix of its events, its text member, further members of its delta and done events)
 PARTS: dict[str, tuple[str, str, Json]] = {
@@ -257,8 +258,7 @@ class ResponsesEmitter:
     def _delta(self, text: str) -> bytes:
         number = self._number
         self._number = number + 1
-        delta = sse.escape_separators(jsonio.dumps(text))
-        return b"%b%d%b%b%b" % (self._delta_head, number, self._delta_middle, delta, self._delta_tail)
+        return b"%b%d%b%b%b" % (self._delta_head, number, self._delta_middle, quoted(text), self._delta_tail)
 
     def _frame(self, kind: str, **members: Any) -> bytes:
         self._number += 1
