@@ -124,8 +124,8 @@ def _are_alike(records: Sequence[Record]) -> bool:
         and _OF_RUNS.issuperset(kinds)
         and {len(kinds)} == set(map(len, each))
         and all({kind} == set(map(type, column)) for kind, column in zip(kinds, zip(*each, strict=True), strict=True))
-        and {first.attempt_no} == {record.attempt_no for record in records}
-        and all(record.data for record in records)
+        and {first.attempt_no} == set(map(attrgetter("attempt_no"), records))
+        and all(map(attrgetter("data"), records))
     )
 
 

@@ -30,7 +30,7 @@ from zerogravity.observe.requests import CLIENT, Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.summary import summary
 from zerogravity.observe.turn_texts import Said
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, sse
 
 STREAMS = ("upstream.sse", "records.jsonl")
 AT_ONCE = 2000  # records that are written to the disk together
@@ -135,7 +135,9 @@ class TurnWriter:
             self._attempt_no = attempt_no
             into.append(b": call %d\r\n\r\n" % attempt_no)
             self._position += len(into[-1])
-        payloads = [_escaped(record.data) for record in run]
+        payloads = [record.data for record in run]
+        if sse.has_line_end(b"".join(payloads)):
+            payloads = [payload.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ") for payload in payloads]
         into.append(b"data: " + b"\r\n\r\ndata: ".join(payloads) + b"\r\n\r\n")
         ends = list(accumulate([len(payload) + _AROUND for payload in payloads], initial=self._position))
         self._position = ends[-1]
@@ -154,10 +156,3 @@ class TurnWriter:
         put = trace_folders.write if self._listed else trace_folders.put
         put(f"{self.folder}/{name}", data)
         self.size += len(data)
-
-
-def _escaped(payload: bytes) -> bytes:
-    """A payload as lines of ``data:``, without the first one's beginning."""
-    if payload.find(b"\n") >= 0 or payload.find(b"\r") >= 0:  # ``in`` costs seven times as much where it finds nothing
-        payload = payload.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ")
-    return payload
