@@ -93,6 +93,7 @@ class SseParser:
     def _whole_events(self, chunk: bytes, events: list[SseEvent]) -> int:
         """The common case, ``data: …`` and a blank line, without a copy of each line; how many bytes that were."""
         position, base, find, starts = 0, self._base, chunk.find, chunk.startswith
+        begin = base
         while starts(b"data: ", position):
             end = find(b"\n", position)
             if end < 0:
@@ -106,9 +107,9 @@ class SseParser:
                 stop = end + 2
             else:
                 break
-            events.append(SseEvent(chunk[position + 6 : text_end], None, (base + position, base + stop)))
+            events.append(SseEvent(chunk[position + 6 : text_end], None, (begin, begin := base + stop)))
             position = stop
-        self._base = self.boundary = base + position
+        self._base = self.boundary = begin
         return position
 
     def _lines(self, events: list[SseEvent], *, last: bool) -> None:
