@@ -68,7 +68,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
     "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
-    "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
+    "surfaces": (*BASE, "wire.sse", "wire.json_text", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
     "store.address": (),
     "store.trace_conditions": ("observe.query",),
