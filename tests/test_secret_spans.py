@@ -38,14 +38,14 @@ def test_the_time_is_linear_whatever_the_text(part, end):
     assert process_time() - begun < 100_000 * 5e-6
 
 
-def test_folding_a_text_is_how_patterns_ignore_case_and_moves_nothing():
+def test_lower_case_is_as_patterns_have_it_and_moves_nothing():
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
-    folded = secret_spans.fold(everything)
-    assert len(folded) == len(everything)
-    assert folded == "".join(secret_spans.fold(everything[at : at + 999]) for at in range(0, len(everything), 999))
+    lowered = secret_spans.lower(everything)
+    assert len(lowered) == len(everything)
+    assert lowered == "".join(secret_spans.lower(everything[at : at + 999]) for at in range(0, len(everything), 999))
     for letter in string.ascii_lowercase:
         same = {match.start() for match in re.finditer(letter, everything, re.IGNORECASE)}
-        assert same == {at for at, char in enumerate(folded) if char == letter}
+        assert same == {at for at, char in enumerate(lowered) if char == letter}
 
 
 # -- hints -----------------------------------------------------------------------------------------------------------

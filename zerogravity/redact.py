@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import cast
 
-from zerogravity.secret_spans import SEAM as SEAM
+from zerogravity.secret_spans import SEAM as SEAM  # these are for others, who ask the redactor
 from zerogravity.secret_spans import hints as hints
 from zerogravity.secret_spans import may_hold as may_hold
 from zerogravity.secret_spans import spans
@@ -221,7 +221,7 @@ def _value(value: object, kind: int, depth: int) -> object:
             inner = _inside(kind, key, named) if named or kind != _OPEN else _OPEN
             made[shown] = text(item) if type(item) is str and inner == _OPEN else _value(item, inner, depth + 1)
         if kind == _SCHEMA and isinstance(description := made.get("description"), str):
-            made["description"] = _TOLD.sub(lambda hint: hint[1] + MASK, description)
+            made["description"] = _TOLD.sub(lambda told: told[1] + MASK, description)
         return made
     return value
 

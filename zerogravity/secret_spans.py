@@ -91,27 +91,27 @@ def _same_mark(words: Iterable[str]) -> list[tuple[str, ...]]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Kind:
+class Kind:
     """A kind of secret by what a text that holds one must hold: one of the words, and one of the characters beside it
     if any are given. Each of its patterns begins at the word, or at the last of those characters before it."""
 
     words: tuple[str, ...]
     patterns: tuple[re.Pattern[str], ...] = ()
     beside: str = ""
-    folded: bool = False  # whether case is ignored in the words
+    caseless: bool = False  # whether case is ignored in the words
     begins_beside: bool = False
 
 
-_TOKEN_KINDS = tuple(map(_Kind, _same_mark(_TOKEN)))
-_ASSIGNED = _Kind(("key", "token", "secret", "pass", "authorization", "credential"), beside=":=", folded=True)
+_TOKEN_KINDS = tuple(map(Kind, _same_mark(_TOKEN)))
+_ASSIGNED = Kind(("key", "token", "secret", "pass", "authorization", "credential"), beside=":=", caseless=True)
 KINDS = (
     *_TOKEN_KINDS,
-    _Kind(("-----BEGIN",), (_PEM,)),
-    _Kind(("device_id", "account_uuid"), (_OWNER,), beside=":"),
-    _Kind(("://",), (_URL,), beside="@"),
-    _Kind(("cookie:",), (_COOKIE,), folded=True),
-    _Kind(("bearer", "basic"), (_BEARER, _BASIC), folded=True),
-    _Kind(_NAMES_IN_QUERIES, (_QUERY,), beside="?&;", folded=True, begins_beside=True),
+    Kind(("-----BEGIN",), (_PEM,)),
+    Kind(("device_id", "account_uuid"), (_OWNER,), beside=":"),
+    Kind(("://",), (_URL,), beside="@"),
+    Kind(("cookie:",), (_COOKIE,), caseless=True),
+    Kind(("bearer", "basic"), (_BEARER, _BASIC), caseless=True),
+    Kind(_NAMES_IN_QUERIES, (_QUERY,), beside="?&;", caseless=True, begins_beside=True),
     _ASSIGNED,
 )
 SEAM = max(len(word) for kind in KINDS for word in kind.words) - 1  # characters: a word without its last
@@ -171,14 +171,14 @@ _NEEDED = tuple(_KIND_BITS[kind] | _BESIDE_BITS.get(kind.beside, 0) for kind in 
 _Row = tuple[str, Callable[[str], object], int, int]  # mark, search, bit of the kind, bit of what is beside it
 
 
-def _rows(folded: bool) -> tuple[_Row, ...]:
+def _rows(caseless: bool) -> tuple[_Row, ...]:
     return tuple(
         (words.mark, words.is_in, _KIND_BITS[kind], _BESIDE_BITS.get(kind.beside, 0))
-        for kind in KINDS for words in _WORDS_OF[kind] if kind.folded is folded
+        for kind in KINDS for words in _WORDS_OF[kind] if kind.caseless is caseless
     )  # fmt: skip
 
 
-_EXACT_ROWS, _FOLDED_ROWS = _rows(False), _rows(True)
+_EXACT_ROWS, _CASELESS_ROWS = _rows(False), _rows(True)
 
 
 def hints(value: str) -> int:
@@ -186,7 +186,7 @@ def hints(value: str) -> int:
     searched once more. For the pieces' bits can be put together: ``hints(a + b)`` are those of ``a`` and those of
     ``a[-SEAM:] + b``."""
     if len(value) <= WINDOW + OVERLAP:
-        return _hints(value, fold(value))
+        return _hints(value, lower(value))
     windows = (value[max(base - SEAM, 0) : base + WINDOW] for base in range(0, len(value), WINDOW))
     return reduce(lambda bits, window: bits | hints(window), windows, 0)  # each is a short step
 
@@ -199,7 +199,8 @@ def may_hold(bits: int) -> bool:
 
 
 def spans(value: str) -> list[tuple[int, int]]:
-    """Where the secrets of ``value`` are: in order, disjoint."""
+    """Where the secrets of ``value`` are, (first character, character behind the last): in order, disjoint, in linear
+    time."""
     return spans_within(value) if len(value) <= WINDOW + OVERLAP else _spans_in_windows(value)
 
 
@@ -217,7 +218,7 @@ def _spans_in_windows(value: str) -> list[tuple[int, int]]:
     return found
 
 
-def fold(value: str) -> str:
+def lower(value: str) -> str:
     """In lower case, with every character where it was: as ASCII, which is all that is searched for, with other
     characters as "?". (``lower`` of a text beyond ASCII costs three times as much.)"""
     if not value.isascii():
@@ -227,14 +228,14 @@ def fold(value: str) -> str:
     return value.lower()
 
 
-def _hints(value: str, folded: str, *, whole: bool = False) -> int:
+def _hints(value: str, lowered: str, *, whole: bool = False) -> int:
     """``whole``: nothing comes before or after, so that words need not be looked for where what must be beside them is
     missing."""
     found = 0
     for char, bit in _BESIDE_CHARS:
         if char in value:
             found |= bit
-    for text, rows in ((value, _EXACT_ROWS), (folded, _FOLDED_ROWS)):
+    for text, rows in ((value, _EXACT_ROWS), (lowered, _CASELESS_ROWS)):
         for mark, is_in, bit, beside in rows:
             if mark in text and not found & bit and not (whole and beside and not found & beside) and is_in(text):
                 found |= bit
@@ -242,14 +243,15 @@ def _hints(value: str, folded: str, *, whole: bool = False) -> int:
 
 
 def spans_within(value: str) -> list[tuple[int, int]]:
-    folded = fold(value)
-    bits = _hints(value, folded, whole=True)
+    """``spans`` of a text that is searched in one step."""
+    lowered = lower(value)
+    bits = _hints(value, lowered, whole=True)
     if not may_hold(bits):
         return []
     found: set[tuple[int, int]] = set()
     kinds = [kind for kind, needed in zip(KINDS, _NEEDED, strict=True) if bits & needed == needed]
     for kind in kinds:
-        found.update(_assigned(value, folded) if kind is _ASSIGNED else _of_kind(kind, value, folded))
+        found.update(_assigned(value, lowered) if kind is _ASSIGNED else _of_kind(kind, value, lowered))
     found |= set(_tokens(kinds, value, {end for _, end in found}))
     found |= set(_chained(value, {end for _, end in found}))
     merged: list[tuple[int, int]] = []
@@ -261,12 +263,12 @@ def spans_within(value: str) -> list[tuple[int, int]]:
     return merged
 
 
-def _places(kind: _Kind, text: str) -> list[int]:
+def _places(kind: Kind, text: str) -> list[int]:
     return sorted(at for words in _WORDS_OF[kind] for at, _ in words.places(text))
 
 
-def _of_kind(kind: _Kind, value: str, folded: str) -> Iterator[tuple[int, int]]:
-    places = _places(kind, folded if kind.folded else value) if kind.patterns else []
+def _of_kind(kind: Kind, value: str, lowered: str) -> Iterator[tuple[int, int]]:
+    places = _places(kind, lowered if kind.caseless else value) if kind.patterns else []
     if kind.begins_beside:
         bounds = pairwise((0, *places))
         places = [max(value.rfind(char, last, at) for char in kind.beside) for last, at in bounds]
@@ -283,9 +285,9 @@ def _matches(pattern: re.Pattern[str], value: str, places: Iterable[int]) -> Ite
             end = match.end()
 
 
-def _assigned(value: str, folded: str) -> Iterator[tuple[int, int]]:
-    words = [at for at in _places(_ASSIGNED, folded) if _NAMED.match(value, at)]
-    secret = [at for at in words if not folded.startswith("key", at) or _names_a_key(folded, at)]
+def _assigned(value: str, lowered: str) -> Iterator[tuple[int, int]]:
+    words = [at for at in _places(_ASSIGNED, lowered) if _NAMED.match(value, at)]
+    secret = [at for at in words if not lowered.startswith("key", at) or _names_a_key(lowered, at)]
     for pattern in _ASSIGNMENTS:
         for match in _matches(pattern, value, secret):
             if match.lastindex == 1:
@@ -294,10 +296,10 @@ def _assigned(value: str, folded: str) -> Iterator[tuple[int, int]]:
         yield match.end(1), match.end()
 
 
-def _names_a_key(folded: str, at: int) -> bool:
+def _names_a_key(lowered: str, at: int) -> bool:
     """Whether the "key" there is one of an API or the like: api_key, privateKey, access-key."""
-    end = at - 1 if at and folded[at - 1] in "_-" else at
-    return folded.endswith(_KEYS, max(end - CONTEXT, 0), end)
+    end = at - 1 if at and lowered[at - 1] in "_-" else at
+    return lowered.endswith(_KEYS, max(end - CONTEXT, 0), end)
 
 
 def _follows_capitals(value: str, at: int) -> bool:
@@ -323,7 +325,7 @@ def _chained(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
                     waiting.append(match.end())
 
 
-def _tokens(kinds: Iterable[_Kind], value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
+def _tokens(kinds: Iterable[Kind], value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
     """Tokens at an edge, or at the end of another secret."""
     past: dict[str, int] = {}  # where the last of each beginning ends
     places = ((at, begin) for kind in kinds if kind in _TOKEN_KINDS for words in _WORDS_OF[kind]

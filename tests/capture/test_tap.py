@@ -953,7 +953,8 @@ def test_the_bytes_flow_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owner, name, breaking(getattr(owner, name), at))
-    body = body_of(text("Pa"), thought("functionCall"), thought("ri"), thought("s"), END)  # plain text names no call
+    # Plain text is not searched for calls; thinking that names one is.
+    body = body_of(text("Pa"), text("functionCall"), thought("functionCall"), thought("ri"), thought("s"), END)
     squeezed = gzip.compress(body) if encoding else body
     before = Tap.failures
     tap = Tap(running, 0, encoding=encoding)

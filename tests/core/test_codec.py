@@ -170,28 +170,28 @@ A, T, U = TextDelta("a"), ThinkingDelta("t"), Usage(prompt=1)
         ([said(0), said(1)], [1, 1]),
     ],
 )
-def test_what_is_alike_in_a_row_is_a_run(records: list[Record], sizes: list[int]) -> None:
-    made = list(codec.runs(records))
-    assert [len(run) for run in made] == sizes
-    assert [record for run in made for record in run] == records
+def test_what_is_alike_in_a_row_is_a_group(records: list[Record], sizes: list[int]) -> None:
+    made = list(codec.groups(records))
+    assert [len(group) for group in made] == sizes
+    assert [record for group in made for record in group] == records
 
 
-def test_a_run_and_the_bytes_of_its_line() -> None:
-    run = [said(7, A, Usage(total=3)), said(8, TextDelta("b"), Usage(total=4))]
-    assert jsonio.dumps(codec.run_out(run, 6000, [(0, 12), (12, 24)])) == (
+def test_a_group_and_the_bytes_of_its_line() -> None:
+    group = [said(7, A, Usage(total=3)), said(8, TextDelta("b"), Usage(total=4))]
+    assert jsonio.dumps(codec.group_out(group, 6000, [(0, 12), (12, 24)])) == (
         b'{"seq":7,"t_ms":[0.001,0.002],"call":0,"span":[[70,80],[80,90]],"file":[[0,12],[12,24]],"events":'
         b'[{"type":"TextDelta","text":["a","b"]},{"type":"Usage","total":[3,4]}]}'
     )
 
 
 @given(record_lists() | served_lists())
-def test_any_runs_come_back(records: list[Record]) -> None:
+def test_any_groups_come_back(records: list[Record]) -> None:
     places = [(number, number + 1) for number in range(len(records))]
     payloads = [record.data for record in records]
     made: list[Record] = []
-    for run in codec.runs(records):
-        here, origin = places[len(made) : len(made) + len(run)], run[0].t_ns
-        line = codec.run_out(run, origin, here) if len(run) > 1 else codec.record_out(run[0], origin, here[0])
+    for group in codec.groups(records):
+        here, origin = places[len(made) : len(made) + len(group)], group[0].t_ns
+        line = codec.group_out(group, origin, here) if len(group) > 1 else codec.record_out(group[0], origin, here[0])
         told = codec.records_in(json.loads(jsonio.dumps(line)), lambda start, end: b"".join(payloads[start:end]))
         made += (replace(record, t_ns=record.t_ns + origin) for record in told)
     assert made == records
@@ -216,7 +216,9 @@ def test_any_fault_comes_back(fault: Fault) -> None:
         (lambda value: codec.record_in(value, b""), {"seq": 1}),
         (lambda value: codec.record_in(value, b""), {"seq": 1, "t_ms": 1, "call": 0, "span": [0, 1], "events": [""]}),
         *((lambda value: codec.records_in(value, lambda start, end: b""), {**LINE, **odd}) for odd in (
-            {"t_ms": None}, {"t_ms": [1, 2, 3]}, {"t_ms": 1}, {"t_ms": [[], []]}, {"seq": "one"}, {"span": [[0, 1]]},
+            {"t_ms": None}, {"t_ms": [1, 2, 3]}, {"t_ms": [1]},
+            {"events": [{"type": "TextDelta", "text": "ab"}]}, {"t_ms": 1}, {"t_ms": [[], []]}, {"seq": "one"},
+            {"t_ms": [1e999, 1]}, {"span": [[0, 1]]},
             {"span": [1, 2]}, {"file": [[0, 1], [1]]}, {"file": 3}, {"events": [{"type": "TextDelta"}]},
             {"events": [{"type": "TextDelta", "text": ["a"]}]}, {"events": [{"type": "Elephant", "text": ["a", "b"]}]},
             {"events": [{"text": ["a", "b"]}]}, {"events": ["TextDelta"]}, {"events": [{}]}, {"events": None},
@@ -225,7 +227,7 @@ def test_any_fault_comes_back(fault: Fault) -> None:
     ],
 )  # fmt: skip
 def test_values_of_an_unknown_form_are_refused(read, value) -> None:
-    with pytest.raises(ValueError, match=r"unknown|not a|unpack"):
+    with pytest.raises(ValueError, match=r"unknown|not a"):
         read(value)
 
 

@@ -12,7 +12,7 @@ from tests.recording import CHUNK, WALL, say
 from tests.strategies import TURN_ID, record_lists
 from zerogravity import redact
 from zerogravity.core import codec
-from zerogravity.core.events import Finished, TextDelta
+from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.core.fold import fold
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -122,6 +122,22 @@ def test_nothing_recorded(tmp_path):
     assert list(trace_reader.scan(tmp_path / "absent")) == []
     with pytest.raises(FaultError, match="no traces"):
         trace_reader.find(tmp_path)
+
+
+def test_of_a_line_that_is_cut_off_no_record_is_read(recording, make_turn):
+    """Such a line may hold many."""
+    made = recording()
+    running = made.store.open(make_turn())
+    running.append(0, b"", (AttemptOpened(),))
+    for piece in (b"a", b"b", b"c"):
+        running.append(0, CHUNK % piece, (TextDelta(piece.decode()),))
+    made.flush()
+    (folder,) = made.folders()
+    assert trace_reader.load(folder).state.text == "abc"
+    lines = (folder / "records.jsonl").read_bytes()
+    assert lines.count(b"\n") == 2
+    (folder / "records.jsonl").write_bytes(lines[:-3])
+    assert (len(trace_reader.load(folder).records), trace_reader.load(folder).state.text) == (1, "")
 
 
 def test_a_damaged_trace_is_read_as_far_as_it_goes(recording, make_turn):

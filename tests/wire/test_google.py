@@ -140,6 +140,44 @@ def test_chunks_that_say_nothing(data: bytes) -> None:
     assert fresh.fault is None
 
 
+TEXT, CALL = {"text": "functionCall"}, {"functionCall": {"name": "f"}}
+
+
+@pytest.mark.parametrize(
+    ("payload", "only_text"),
+    [
+        (chunk(TEXT), True),
+        (chunk(TEXT, TEXT, finish="STOP"), True),
+        (chunk(finish="STOP"), True),
+        ({"response": chunk(TEXT)}, True),
+        (chunk({**TEXT, "thought": True}), False),
+        (chunk({**TEXT, "thoughtSignature": SIG}), False),
+        (chunk(TEXT, CALL), False),
+        (chunk(TEXT, "no object"), False),
+        ({"candidates": [*chunk(TEXT)["candidates"], *chunk(CALL, index=1)["candidates"]]}, False),
+        (chunk(TEXT, index=1), False),
+        ([chunk(TEXT)], False),
+        ([chunk(TEXT), chunk(CALL)], False),
+        ({"usageMetadata": {}}, False),
+        ("no chunk", False),
+    ],
+)
+def test_whether_a_payload_may_hold_a_call_is_known(payload: object, only_text: bool) -> None:
+    fresh = decoder()
+    for before in (chunk(TEXT), chunk(CALL), "no chunk"):
+        fresh.decode(json.dumps(before).encode())
+        fresh.decode(json.dumps(payload).encode())
+        assert fresh.only_text is only_text
+
+
+def test_behind_a_call_that_cannot_be_run_nothing_is_only_text() -> None:
+    fresh = decoder()
+    fresh.decode(json.dumps(chunk({"functionCall": {"args": {}}})).encode())
+    fresh.decode(json.dumps(chunk(TEXT)).encode())
+    assert fresh.broken is not None
+    assert not fresh.only_text
+
+
 def test_only_the_candidate_with_index_0() -> None:
     one, other = chunk({"text": "a"}, index=0)["candidates"], chunk({"functionCall": {"name": "f"}}, index=1)
     assert events_of({"candidates": other["candidates"] + one}) == [TextDelta("a")]

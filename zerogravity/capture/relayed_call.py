@@ -215,8 +215,8 @@ class RelayedCall:
         self._copy.send(event)
 
     def _forget(self) -> None:
-        """Its reader, which holds the turn and its request: this object and its copy hold each other, and are freed
-        only when the garbage collector comes round."""
+        """Let go of the reader, which holds the turn and its request: this object and its copy hold each other, and are
+        freed only when the garbage collector comes round."""
         if self._feed is not None:
             self._feed = _nothing
 

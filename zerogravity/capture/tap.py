@@ -186,7 +186,7 @@ class Tap:
                     out += [shown] if shown else []
                     begin = event.span[1] - passed
                 done = event.span[1] - passed
-            done = self._sse.boundary - self._passed
+            done = self._sse.boundary - passed
         finally:
             if done > begin:
                 out.append(bytes(buffer[begin:done]))

@@ -379,7 +379,7 @@ class ChannelWriter:
         log.cascade_id, log.late = snapshot.cascade_id, snapshot.late
         log.marks.clear()
         log.marks.update(snapshot.marks)
-        log.unmarked = _MARKED_BY.copy()
+        log.unmarked = {kind: phase for kind, phase in _MARKED_BY.items() if phase not in log.marks}
         log.lines.update(snapshot.lines)
 
     def release(self) -> None:

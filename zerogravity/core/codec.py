@@ -18,7 +18,7 @@ from zerogravity.wire import narrow
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 _MEMBERS = {kind: [(field.name, field.default) for field in fields(kind)] for kind in _KINDS.values()}
 _TEXTS = (events.TextDelta, events.ThinkingDelta)
-_OF_RUNS = frozenset({*_TEXTS, events.Usage, events.Signature})  # what nearly all records hold
+_OF_GROUPS = frozenset({*_TEXTS, events.Usage, events.Signature})  # what nearly all records hold
 # older files: the name of an event, or a member, → its name now
 _LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
@@ -104,16 +104,16 @@ def record_in(value: Mapping[str, Any], data: bytes) -> Record:
             tuple(event_in(event) for event in value["events"]),
             (int(start), int(end)),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ValueError(f"not a record: {error}") from None
 
 
-def runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+def groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """The records, parted: those in a row that are alike, as texts are, together, each other one alone."""
     if len(records) > 1 and _are_alike(records):  # as nearly always: a fifth of the price of looking at each
         yield records
     else:
-        yield from (list(run) for _, run in groupby(records, _likeness))
+        yield from (list(group) for _, group in groupby(records, _likeness))
 
 
 def _are_alike(records: Sequence[Record]) -> bool:
@@ -121,7 +121,7 @@ def _are_alike(records: Sequence[Record]) -> bool:
     kinds = [type(event) for event in first.events]
     return (
         bool(kinds)
-        and _OF_RUNS.issuperset(kinds)
+        and _OF_GROUPS.issuperset(kinds)
         and {len(kinds)} == set(map(len, each))
         and all({kind} == set(map(type, column)) for kind, column in zip(kinds, zip(*each, strict=True), strict=True))
         and {first.attempt_no} == set(map(attrgetter("attempt_no"), records))
@@ -131,19 +131,19 @@ def _are_alike(records: Sequence[Record]) -> bool:
 
 def _likeness(record: Record) -> object:
     kinds = tuple(map(type, record.events))
-    return (record.attempt_no, kinds) if record.data and kinds and _OF_RUNS.issuperset(kinds) else record.seq
+    return (record.attempt_no, kinds) if record.data and kinds and _OF_GROUPS.issuperset(kinds) else record.seq
 
 
-def run_out(run: Sequence[Record], origin_ns: int, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
+def group_out(group: Sequence[Record], origin_ns: int, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
     """Records that are alike as one line, a third of their bytes: a list of what each has under the names that a
     record's line has. ``seq`` is the first one's; members of events are missing that are at their default in all."""
-    first = run[0]
-    columns = zip(*[record.events for record in run], strict=True)
+    first = group[0]
+    columns = zip(*[record.events for record in group], strict=True)
     return {
         "seq": first.seq,
-        "t_ms": [(record.t_ns - origin_ns) / 1e6 for record in run],
+        "t_ms": [(record.t_ns - origin_ns) / 1e6 for record in group],
         "call": first.attempt_no,
-        "span": [record.span for record in run],
+        "span": [record.span for record in group],
         "file": places,
         "events": [_column_out(type(event), column) for event, column in zip(first.events, columns, strict=True)],
     }
@@ -159,28 +159,32 @@ def _column_out(kind: type[Event], column: Sequence[Event]) -> dict[str, Any]:
 
 
 def records_in(value: Mapping[str, Any], data: Callable[[int, int], bytes]) -> list[Record]:
-    """The records of a line of either kind. ``data``: offsets in ``upstream.sse`` → the payload there."""
+    """The records of a line of either kind. ``data``: offsets in ``upstream.sse`` → the payload there. Raises
+    ValueError when it is no such line."""
     try:
         lines = [value] if narrow.an_array(value["t_ms"]) is None else _apart(value)
         return [record_in(line, data(*line["file"])) for line in lines]
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"not a record: {error}") from None
 
 
-def _apart(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The line that each record of a run would have."""
-    for index, t_ms in enumerate(run["t_ms"]):
-        yield {
-            "seq": run["seq"] + index,
-            "t_ms": t_ms,
-            "call": run["call"],
-            "span": run["span"][index],
-            "file": run["file"][index],
-            "events": [
-                {name: member if name == "type" else member[index] for name, member in column.items()}
-                for column in run["events"]
-            ],
-        }
+def _apart(group: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The line that each record of a group would have."""
+    columns = [_column_in(column, len(group["t_ms"])) for column in group["events"]]
+    rows = zip(group["t_ms"], group["span"], group["file"], zip(*columns, strict=True), strict=True)
+    for seq, (t_ms, span, place, each) in enumerate(rows, group["seq"]):
+        yield {"seq": seq, "t_ms": t_ms, "call": group["call"], "span": span, "file": place, "events": each}
+
+
+def _column_in(column: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+    """The event that each record has of it."""
+    made: list[dict[str, Any]] = [{"type": column["type"]} for _ in range(count)]
+    for name in column.keys() - {"type"}:
+        if narrow.an_array(values := column[name]) is None:
+            raise ValueError(f"{name} is no list")
+        for event, value in zip(made, values, strict=True):
+            event[name] = value
+    return made
 
 
 def turn_out(turn: Turn) -> dict[str, Any]:

@@ -266,7 +266,7 @@ class Ended:
     terminal: Terminal
 
 
-# A delta is the step that its item grows by: nothing is made of it, since that is what most events are.
+# A delta is itself the step by which its item grows: most events are deltas, and a wrapper for each would cost.
 Step = Opened | TextDelta | ThinkingDelta | Closed | Listed | Returned | Ended
 
 

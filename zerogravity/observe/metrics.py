@@ -38,8 +38,8 @@ PLACES = frozenset({"request", "relay", "response", "tap", "rewrite", "match"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
 GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)
-_AROUND_ANSWERS = frozenset({AttemptOpened, AttemptClosed})
 LAGS = (1, 2, 5, 10, 50, 100, 1000, 10000)
+_NO_ANSWERS = frozenset({AttemptOpened, AttemptClosed})  # the ends of an attempt, which Google has not written
 
 
 def label(value: str, known: frozenset[str]) -> str:
@@ -164,7 +164,7 @@ class Metrics:
             [
                 record.t_ns
                 for record in channel.records
-                if record.attempt_no >= 0 and not (record.events and type(record.events[0]) in _AROUND_ANSWERS)
+                if record.attempt_no >= 0 and not (record.events and type(record.events[0]) in _NO_ANSWERS)
             ]
         )
 

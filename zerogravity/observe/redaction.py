@@ -55,7 +55,8 @@ _known_frames: set[bytes] = set()  # without their texts, digits as 0
 
 class RecordRedactor:
     """The records of one turn, as they come → the same without secrets. It remembers what their texts have of all that
-    secrets need: nearly always that shows that the whole has none, without searching it once more."""
+    secrets need: nearly always that shows that the whole has none, without searching it once more. It may be fed the
+    same ones again."""
 
     def __init__(self) -> None:
         self._hints = 0
@@ -134,6 +135,8 @@ def _alike(payloads: Sequence[bytes]) -> tuple[set[bytes], list[bytes]] | None:
     if not all([payload.startswith(head) for payload in payloads]):  # noqa: C419 - twice as fast
         return None
     others = [payload[-behind:] for payload in payloads if not payload.endswith(tail)]
+    if not all(other.startswith(b'"') for other in others):  # a payload that is cut off
+        return None
     before = head.removesuffix(_TEXT_BEGINS) + _NO_TEXT
     return {before + after[1:] for after in (tail, *others)}, sources
 

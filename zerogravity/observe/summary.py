@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from zerogravity.surfaces.base import Surfaces  # heavy, and not for who only reads rows
 
 NONE: Surfaces = MappingProxyType({})
-FORMAT = 3  # 1 had echo and metadata for details, guilt and heals for origin and retryable; 1 and 2 a digest
+# 1 had echo and metadata for details, guilt and heals for origin and retryable; 1 and 2 a digest; up to 3 each record
+# was a line of its own
+FORMAT = 4
 PREVIEW = 200
 LOOKED_AT = 20_000  # characters of an answer
 STALL_NS = 10_000_000_000

@@ -103,7 +103,7 @@ class Trace:
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:
                 made += codec.records_in(members(jsonio.loads(line)), self._payload)
-            except (ValueError, KeyError, TypeError):
+            except ValueError:
                 break
         return made
 

@@ -8,9 +8,10 @@
 | ``upstream_request[.callN].original.json``        | what the language server wanted to send                        |
 | ``upstream_request[.callN].json``                 | what was sent instead                                          |
 | ``upstream.sse``                                  | Google's events as they came, with our redactions              |
-| ``records.jsonl``                                 | seq, time, call, offsets, decoded events (``codec.run_out``)   |
+| ``records.jsonl``                                 | seq, time, call, offsets, decoded events (``codec.group_out``) |
 
-What the client got is not written: its surface renders that from the records again, the same but for the seals on what
+A line of ``records.jsonl`` may hold many records, and one that is cut off is not read. What the client got is not
+written: its surface renders that from the records again, the same but for the seals on what
 a client keeps for us. Older traces have it in ``emitted.jsonl``.
 """
 
@@ -114,28 +115,28 @@ class TurnWriter:
                 redacted = self._redactor.feed(some)
                 if redacted is not some and not self._masked:
                     self._masked = any(one.events != given.events for one, given in zip(redacted, some, strict=True))
-                lines += (self._line(run, events) for run in codec.runs(redacted))
+                lines += (self._line(group, events) for group in codec.groups(redacted))
                 self._written += len(redacted)
             self._append("upstream.sse", b"".join(events))
             self._append("records.jsonl", b"".join(lines))
         if records:
             self._closed = records[-1].terminal is not None
 
-    def _line(self, run: Sequence[Record], events: list[bytes]) -> bytes:
-        places = self._events(run, events)
-        if len(run) == 1:
-            return jsonio.dumps(codec.record_out(run[0], self._origin, places[0])) + b"\n"
-        return jsonio.dumps(codec.run_out(run, self._origin, places)) + b"\n"
+    def _line(self, group: Sequence[Record], events: list[bytes]) -> bytes:
+        places = self._events(group, events)
+        if len(group) == 1:
+            return jsonio.dumps(codec.record_out(group[0], self._origin, places[0])) + b"\n"
+        return jsonio.dumps(codec.group_out(group, self._origin, places)) + b"\n"
 
-    def _events(self, run: Sequence[Record], into: list[bytes]) -> list[tuple[int, int]]:
-        """Google's events of a run, for ``upstream.sse``. Returns their offsets there."""
-        if not run[0].data:
+    def _events(self, group: Sequence[Record], into: list[bytes]) -> list[tuple[int, int]]:
+        """Google's events of a group, for ``upstream.sse``. Returns their offsets there."""
+        if not group[0].data:
             return [(0, 0)]
-        if (attempt_no := run[0].attempt_no) > self._attempt_no:
+        if (attempt_no := group[0].attempt_no) > self._attempt_no:
             self._attempt_no = attempt_no
             into.append(b": call %d\r\n\r\n" % attempt_no)
             self._position += len(into[-1])
-        payloads = [record.data for record in run]
+        payloads = [record.data for record in group]
         if sse.has_line_end(b"".join(payloads)):
             payloads = [payload.replace(b"\r", b"").replace(b"\n", b"\r\ndata: ") for payload in payloads]
         into.append(b"data: " + b"\r\n\r\ndata: ".join(payloads) + b"\r\n\r\n")

@@ -40,7 +40,7 @@ _KEPT = {  # parts of which we keep the source text → whether they are calls
 }  # fmt: skip
 _ENVELOPE = ("response",)
 
-Path = tuple[str | int, ...]
+_Path = tuple[str | int, ...]
 
 
 class GoogleDecoder:
@@ -52,7 +52,7 @@ class GoogleDecoder:
     ``enveloped``  the form of the newest chunk.
     ``has_text``   a text part that is neither empty nor thinking has come.
     ``source``     the newest payload, with no half of a character in it.
-    ``only_text``  it is a chunk of one candidate that has plain text alone, which is not kept from anybody.
+    ``only_text``  it is one chunk of one candidate, and each part of that is plain text: there is no call in it.
     ``begun``      a chunk that says anything has come; ``garbled``: something that cannot be read.
     ``broken``     why a call cannot be run; of what comes behind it, only the end and the usage are read.
     """
@@ -175,7 +175,7 @@ class GoogleDecoder:
             self.finish = "BLOCKED:" + reason
             self._message = narrow.a_string(feedback.get("blockReasonMessage"))
 
-    def _candidate(self, candidate: Json, source: bytes, root: Path, position: int, events: list[Event]) -> bool:
+    def _candidate(self, candidate: Json, source: bytes, root: _Path, position: int, events: list[Event]) -> bool:
         """``root``, ``position``: where it stands in ``source``. Whether it has plain text alone."""
         plain = True
         content = candidate.get("content")

@@ -1,4 +1,5 @@
-"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count, means in S-7."""
+"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count, and means of
+differences in S-1 and S-7."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 from rig import cost
 from rig.report import BEFORE, Goal, Report
@@ -68,7 +71,7 @@ def full(rounds: int) -> Scale:
         rounds=rounds,
         turns=max(scale.turns * rounds // scale.rounds, scale.block),
         sized=rounds,
-        flooded=rounds + 1,
+        flooded=2 * ((rounds + 1) // 2),  # as often with ever more as with ever less
     )
 
 
@@ -82,7 +85,7 @@ FEW = 1  # rounds, of what is not judged
 class Grown:
     """Work of several sizes. ``setup``: CPU until the first frame (seconds), for each size by system. ``rounds``: in
     each of them, for each size, CPU by system of all there is to do for a turn (seconds), its trace and index
-    included; bare mitmdump's in the first ones only."""
+    included; bare mitmdump's perhaps in the first of them only."""
 
     sizes: Sequence[int]
     setup: Sequence[Mapping[str, float]]
@@ -161,7 +164,7 @@ class Rows:
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
     async def _grown(
-        self, what: str, sizes: Sequence[int], works: Sequence[Told], largest: float, times: int, beside: int
+        self, what: str, sizes: Sequence[int], works: Sequence[Told], *, largest: float, times: int, beside: int
     ) -> Grown:
         """The same work with ever more to do, and then ever less, so many ``times``: the machine is not always as fast.
         The largest comes ``largest`` times in a row, and once at least; smaller work the more often, at most ``MOST``
@@ -177,17 +180,20 @@ class Rows:
                 await self._worked(what.format(sizes[-1]), system, **works[-1])
             for number in range(times):
                 rounds.append([{} for _ in sizes])
-                for system in (*([self.rig.mitmdump] if number < beside else []), *ours):
+                systems = [*([self.rig.mitmdump] if number < beside else []), *ours]
+                for system in systems if number % 4 < 2 else reversed(systems):
                     places = range(len(sizes))
                     for place in reversed(places) if number % 2 else places:
                         count = min(max(round(largest * sizes[-1] / sizes[place]), 1), MOST)
                         cpu, told = await self._worked(what.format(sizes[place]), system, count=count, **works[place])
                         rounds[-1][place][system.name] = cpu / count
                         answers[place][system.name].append(told)
+            for system in ours:
+                self.report.failed(what, await asyncio.to_thread(_lost, system.url))
         return Grown(sizes, [part(seen, 0, 1) for seen in answers], rounds)
 
     async def _worked(self, where: str, system: System, **work: Any) -> tuple[float, Told]:
-        """CPU (seconds) of all there is to do, and what was told."""
+        """CPU (seconds) of all there is to do, and what was told. Ours has a small turn and its rest in it."""
         assert system.pid is not None
         before = cost.cpu(system.pid)
         told = await self._ask(where, system, **work)
@@ -205,32 +211,37 @@ class Rows:
         return self._sequence
 
     async def _by_length(self) -> Grown:
-        """Of floods."""
+        """What floods of each length cost; measured once."""
         if self._lengths is None:
             lengths, times = self.scale.lengths, self.scale.flooded
             works = [self._stream(events, 0, 0) | {"settle": 0} for events in lengths]  # a flood is no cold start
-            self._lengths = await self._grown("flood of {:,}", lengths, works, 0.5, times, times)
+            self._lengths = await self._grown("flood of {:,}", lengths, works, largest=0.5, times=times, beside=times)
         return self._lengths
 
     async def _by_size(self) -> Grown:
-        """Of the history."""
+        """What turns cost with a history of each size; measured once."""
         if self._sizes is None:
             work, sizes = self._stream(1, 0, SHORT_LULL), self.scale.sizes
             self._sizes = await self._grown(
-                "history of {:,}", sizes, [work | {"size": size} for size in sizes], 2, self.scale.sized, FEW
+                "history of {:,}",
+                sizes,
+                [work | {"size": size} for size in sizes],
+                largest=2,
+                times=self.scale.sized,
+                beside=FEW,
             )
         return self._sizes
 
     # -- the rows --------------------------------------------------------------------------------------------------
 
     async def flood(self) -> None:
-        """All that a further event costs, its trace and its index included; and beside it what it costs while the
-        stream runs, which is only a part of that."""
+        """All that a further event costs, its trace and its index included, as in S-7's first step. Beside it what it
+        costs while the stream runs, which is a part of that: one sample."""
         floods, add = await self._by_length(), self.report.add
         cpu = {name: steps[0] * 1e6 for name, steps in floods.steps.items()}
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
         less, more = floods.sizes[:2]
-        add("S-1", f"flood of {less:,} to {more:,}, CPU per event, trace and index too", "us", cpu, *goals)
+        add("S-1", f"flood of {less:,} to {more:,}, CPU per event with trace and index", "us", cpu, *goals)
         events = self.scale.flood
         where, work = f"flood of {events:,}", self._stream(events, 0, FLOOD_LULL)
         seen = await self._compared(where, work, FEW, *self.surfaces, rested=True)
@@ -362,6 +373,13 @@ class Rows:
         took, worked = ({f"{name}chat": min(one[n] for one in found) for name, found in seen.items()} for n in (0, 1))
         self.report.add("S-8", what, "s", took, goal)
         self.report.add("S-8", f"{what}, CPU", "s", worked)
+
+
+def _lost(url: str) -> dict[str, int]:
+    """What a gateway has not recorded, which would make it look cheap."""
+    with urlopen(urljoin(url, "/metrics"), timeout=10) as answer:
+        (line,) = (line for line in answer.read().decode().splitlines() if line.startswith("zg_trace_dropped_total"))
+    return {"not recorded": count} if (count := int(float(line.split()[-1]))) else {}
 
 
 async def _help(tree: Path) -> tuple[float, float]:
