@@ -1,5 +1,4 @@
-"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count, and means of
-differences in S-1 and S-7."""
+"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count."""
 
 from __future__ import annotations
 
@@ -93,12 +92,12 @@ class Grown:
 
     @property
     def steps(self) -> dict[str, list[float]]:
-        """By system: from one size to the next, what a unit costs (seconds), on average of the rounds."""
+        """By system: from one size to the next, what a unit costs (seconds): the median of the rounds."""
         return {name: [self._step(name, *pair) for pair in pairwise(range(len(self.sizes)))] for name in self.setup[0]}
 
     def _step(self, name: str, less: int, more: int) -> float:
         costs = [costs[more][name] - costs[less][name] for costs in self.rounds if name in costs[less]]
-        return statistics.mean(costs) / (self.sizes[more] - self.sizes[less])
+        return statistics.median(costs) / (self.sizes[more] - self.sizes[less])
 
 
 @dataclass(slots=True)
