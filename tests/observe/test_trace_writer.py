@@ -222,6 +222,20 @@ def test_a_secret_spread_over_deltas_is_masked_at_the_end(recording, make_turn, 
     assert [record.seq for record in trace.records] == list(range(len(channel.records)))
 
 
+@pytest.mark.parametrize("kind", [TextDelta, ThinkingDelta])
+def test_a_secret_that_is_a_delta_behind_a_letter_is_in_no_file(recording, make_turn, kind):
+    """Joined to what comes before it, it begins at no edge."""
+    made = recording()
+    running = made.store.open(make_turn())
+    for piece in ("x", "sk-abcdefgh1234567890", " y"):
+        running.append(0, CHUNK % piece.encode(), (kind(piece),))
+    running.close(Finished("stop"))
+    made.flush()
+    assert b"abcdefgh1234567890" not in everything(made.root)
+    (folder,) = made.folders()
+    assert "x[redacted] y" in (folder / "turn.json").read_text()
+
+
 def test_a_turn_that_moves_to_another_model_is_kept_as_it_is_for_that(recording, make_turn):
     """Also where its folder had been begun before."""
     made = recording()

@@ -156,6 +156,7 @@ TEXT, CALL = {"text": "functionCall"}, {"functionCall": {"name": "f"}}
         (chunk(TEXT, "no object"), False),
         ({"candidates": [*chunk(TEXT)["candidates"], *chunk(CALL, index=1)["candidates"]]}, False),
         (chunk(TEXT, index=1), False),
+        ({"response": {**chunk(TEXT), "response": chunk(CALL)}}, False),  # whoever reads it may look deeper
         ([chunk(TEXT)], False),
         ([chunk(TEXT), chunk(CALL)], False),
         ({"usageMetadata": {}}, False),

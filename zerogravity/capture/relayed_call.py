@@ -164,7 +164,7 @@ class RelayedCall:
         """The hook for the answer's head has run: its reader is known."""
         stream, self._attached = response.stream, True
         if callable(stream):
-            self._feed = cast("Callable[[bytes], list[bytes]]", stream)
+            self._feed = self._feed or cast("Callable[[bytes], list[bytes]]", stream)
             response.stream = True
         early, self._early = self._early, []
         for data in early:
@@ -217,8 +217,7 @@ class RelayedCall:
     def _forget(self) -> None:
         """Let go of the reader, which holds the turn and its request: this object and its copy hold each other, and are
         freed only when the garbage collector comes round."""
-        if self._feed is not None:
-            self._feed = _nothing
+        self._feed = _nothing
 
     def _written(self, data: bytes) -> bool:
         """Past mitmproxy's layers too, where these would only frame it: six of them, and a task, cost several times as

@@ -6,6 +6,7 @@ Both take a running turn's own channel and redact what they show.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -86,8 +87,8 @@ def summary(channel: CascadeChannel, placed: Placement, turn: Turn) -> dict[str,
         "previews": {
             "user": question(channel),
             "label": label(channel),
-            "text": _beginning(state.text),
-            "thinking": _beginning(state.thinking),
+            "text": _beginning(item.pieces for item in state.items if isinstance(item, Message)),
+            "thinking": _beginning(item.pieces for item in state.items if isinstance(item, Reasoning)),
         },
         "upstream": [
             {"call": call, **codec.line_out(redaction.redacted_line(line))}
@@ -116,9 +117,20 @@ def preview(text: str) -> str:
     return line if len(line) <= PREVIEW else line[: PREVIEW - 1] + "…"
 
 
-def _beginning(text: str) -> str:
-    """Redacted before it is cut; of a long text, what is enough for that."""
-    return preview(redact.text(text[:LOOKED_AT]))
+def _beginning(items: Iterable[Iterable[str]]) -> str:
+    """Redacted before it is cut, the whole and then each delta, since a secret that begins with one may stand behind a
+    letter; of a long text, what is enough for that."""
+    shown: list[str] = []
+    size = 0
+    for piece in chain.from_iterable(items):
+        if size >= LOOKED_AT:
+            break
+        shown.append(piece[: LOOKED_AT - size])
+        size += len(shown[-1])
+    whole = "".join(shown)
+    if redact.may_hold(redact.hints(whole)):
+        whole = "".join(map(redact.text, redact.pieces(shown)))
+    return preview(whole)
 
 
 def question(channel: CascadeChannel) -> str:

@@ -156,7 +156,7 @@ class GoogleDecoder:
             for candidate in candidates:
                 if is_a(candidate, OBJECT) and not candidate.get("index"):  # there is one answer per turn
                     plain = self._candidate(candidate, source, root, position, events)
-                    self.only_text = plain and len(candidates) == 1
+                    self.only_text = plain and len(candidates) == 1 and "response" not in inner
                     break
                 position += 1  # noqa: SIM113
         if is_a(feedback := inner.get("promptFeedback"), OBJECT):
