@@ -75,7 +75,7 @@ class Snapshot:
 class _Log:
     """What the two ends share. ``count``: records ever appended; it stays when they are evicted. ``held``: more is
     about to come at this moment, of which readers are told together; ``news``: some has. ``unmarked``: the events that
-    begin a phase that has not begun yet."""
+    have begun no phase yet."""
 
     turn: Turn
     marks: dict[str, int]

@@ -110,7 +110,7 @@ def record_in(value: Mapping[str, Any], data: bytes) -> Record:
 
 def groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     """The records, parted: those in a row that are alike, as texts are, together, each other one alone."""
-    if len(records) > 1 and _are_alike(records):  # as nearly always: a fifth of the price of looking at each
+    if len(records) > 1 and _are_alike(records):  # as nearly always: half the price of looking at each
         yield records
     else:
         yield from (list(group) for _, group in groupby(records, _likeness))
@@ -135,7 +135,7 @@ def _likeness(record: Record) -> object:
 
 
 def group_out(group: Sequence[Record], origin_ns: int, places: Sequence[tuple[int, int]]) -> dict[str, Any]:
-    """Records that are alike as one line, a third of their bytes: a list of what each has under the names that a
+    """Records that are alike as one line, about a third of their bytes: a list of what each has under the names that a
     record's line has. ``seq`` is the first one's; members of events are missing that are at their default in all."""
     first = group[0]
     columns = zip(*[record.events for record in group], strict=True)

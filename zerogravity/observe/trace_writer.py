@@ -11,8 +11,8 @@
 | ``records.jsonl``                                 | seq, time, call, offsets, decoded events (``codec.group_out``) |
 
 A line of ``records.jsonl`` may hold many records, and one that is cut off is not read. What the client got is not
-written: its surface renders that from the records again, the same but for the seals on what
-a client keeps for us. Older traces have it in ``emitted.jsonl``.
+written: its surface renders that from the records again, the same but for the seals on what a client keeps for us.
+Older traces have it in ``emitted.jsonl``.
 """
 
 from __future__ import annotations
